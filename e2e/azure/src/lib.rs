@@ -1,0 +1,3 @@
+//! An emulated Azure: Entra's token endpoint, the managed identity endpoint and Key Vault.
+
+pub mod vault;

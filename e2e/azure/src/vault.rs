@@ -1,0 +1,1 @@
+//! The emulated Key Vault data plane: a store and a pure request handler, no sockets.
