@@ -117,8 +117,14 @@ mod tests {
     #[test]
     fn the_resource_is_a_parent_domain_of_every_vault() {
         for cloud in Cloud::ALL {
-            assert_eq!(cloud.vault_resource(), format!("https://{}", cloud.vault_suffix()));
-            assert_eq!(cloud.vault_scope(), format!("{}/.default", cloud.vault_resource()));
+            assert_eq!(
+                cloud.vault_resource(),
+                format!("https://{}", cloud.vault_suffix())
+            );
+            assert_eq!(
+                cloud.vault_scope(),
+                format!("{}/.default", cloud.vault_resource())
+            );
         }
     }
 }

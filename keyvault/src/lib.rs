@@ -5,9 +5,19 @@
 //! a [`Sensitive`] text by the time it arrives.
 
 pub mod cloud;
+pub mod error;
+mod identity;
 pub mod names;
 mod sensitive;
+mod session;
+pub mod transport;
+pub mod vault;
 
 pub use cloud::Cloud;
+pub use error::{Category, FetchError, TokenError};
+pub use identity::Identity;
 pub use names::{ClientId, NameError, ObjectName, ObjectType, TenantId, VaultName, VersionId};
 pub use sensitive::Sensitive;
+pub use session::Session;
+pub use transport::{Transport, TransportOptions};
+pub use vault::{Content, Fetched, ObjectId, PublicKey, Validity, Vault};

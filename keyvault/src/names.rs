@@ -188,10 +188,15 @@ mod tests {
         for good in ["abc", "kv-payments-prod", "A1b", "a23456789012345678901234"] {
             assert!(good.parse::<VaultName>().is_ok(), "{good}");
         }
-        for bad in ["", "ab", "1ab", "-ab", "ab-", "a--b", "a_b", "a.b", "a/b", "ä-vault"] {
+        for bad in [
+            "", "ab", "1ab", "-ab", "ab-", "a--b", "a_b", "a.b", "a/b", "ä-vault",
+        ] {
             assert_eq!(bad.parse::<VaultName>(), Err(NameError::Vault), "{bad}");
         }
-        assert_eq!("a234567890123456789012345".parse::<VaultName>(), Err(NameError::Vault));
+        assert_eq!(
+            "a234567890123456789012345".parse::<VaultName>(),
+            Err(NameError::Vault)
+        );
     }
 
     #[test]
@@ -208,10 +213,22 @@ mod tests {
 
     #[test]
     fn a_tenant_is_a_guid_or_a_domain() {
-        for good in ["11111111-2222-3333-4444-555555555555", "contoso.onmicrosoft.com"] {
+        for good in [
+            "11111111-2222-3333-4444-555555555555",
+            "contoso.onmicrosoft.com",
+        ] {
             assert!(good.parse::<TenantId>().is_ok(), "{good}");
         }
-        for bad in ["", "contoso", "a..b", ".a.b", "a.b.", "a/b.c", "../adfs.x", "a b.c"] {
+        for bad in [
+            "",
+            "contoso",
+            "a..b",
+            ".a.b",
+            "a.b.",
+            "a/b.c",
+            "../adfs.x",
+            "a b.c",
+        ] {
             assert_eq!(bad.parse::<TenantId>(), Err(NameError::Tenant), "{bad}");
         }
     }

@@ -1,0 +1,126 @@
+//! Reading the SDK's errors.
+
+use std::error::Error as StdError;
+
+use azure_core::error::ErrorKind;
+use azure_core::http::headers::HeaderName;
+use serde::Deserialize;
+
+use crate::transport::Unreachable;
+
+/// The parts of an SDK error that matter.
+#[derive(Debug)]
+pub(super) enum Cause {
+    /// There was an answer, and it was not a success.
+    Answer(Refusal),
+    /// There was none.
+    Unreachable(Unreachable),
+    /// The answer could not be understood, or the SDK refused to go on.
+    Other,
+}
+
+/// An answer that was not a success.
+#[derive(Debug, Default)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) request_id: Option<String>,
+    /// Key Vault: `error.code` and `error.innererror.code`; Entra: `error` and the first of
+    /// `error_codes`.
+    pub(super) code: Option<String>,
+    pub(super) inner_code: Option<String>,
+    pub(super) message: String,
+}
+
+pub(super) fn cause(error: &azure_core::Error) -> Cause {
+    let mut current: Option<&(dyn StdError + 'static)> = Some(error);
+    let mut refusal = None;
+    while let Some(error) = current {
+        if let Some(unreachable) = error.downcast_ref::<Unreachable>() {
+            return Cause::Unreachable(unreachable.clone());
+        }
+        if let Some(error) = error.downcast_ref::<azure_core::Error>()
+            && let ErrorKind::HttpResponse {
+                status,
+                raw_response,
+                ..
+            } = error.kind()
+        {
+            let mut found = Refusal {
+                status: u16::from(*status),
+                ..Refusal::default()
+            };
+            if let Some(response) = raw_response {
+                const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
+                found.request_id = response
+                    .headers()
+                    .get_optional_string(&REQUEST_ID)
+                    .map(|id| clean(&id, 64));
+                read_body(response.body().as_ref(), &mut found);
+            }
+            refusal = Some(found);
+        }
+        current = error.source();
+    }
+    refusal.map_or(Cause::Other, Cause::Answer)
+}
+
+#[derive(Deserialize)]
+struct Body {
+    error: Detail,
+    #[serde(default)]
+    error_description: Option<String>,
+    #[serde(default)]
+    error_codes: Vec<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Detail {
+    /// Entra and the managed identity endpoint.
+    Code(String),
+    /// Key Vault.
+    Nested {
+        #[serde(default)]
+        code: Option<String>,
+        #[serde(default)]
+        message: Option<String>,
+        #[serde(default)]
+        innererror: Option<Inner>,
+    },
+}
+
+#[derive(Deserialize)]
+struct Inner {
+    #[serde(default)]
+    code: Option<String>,
+}
+
+fn read_body(body: &[u8], refusal: &mut Refusal) {
+    let Ok(body) = serde_json::from_slice::<Body>(body) else {
+        return;
+    };
+    match body.error {
+        Detail::Code(code) => {
+            refusal.code = Some(clean(&code, 64));
+            refusal.inner_code = body.error_codes.first().map(u64::to_string);
+            refusal.message = clean(&body.error_description.unwrap_or_default(), 400);
+        }
+        Detail::Nested {
+            code,
+            message,
+            innererror,
+        } => {
+            refusal.code = code.map(|code| clean(&code, 64));
+            refusal.inner_code = innererror.and_then(|e| e.code).map(|code| clean(&code, 64));
+            refusal.message = clean(&message.unwrap_or_default(), 400);
+        }
+    }
+}
+
+/// Foreign text made fit for a log line: no control characters, bounded.
+pub(super) fn clean(text: &str, max: usize) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(max)
+        .collect()
+}

@@ -1,0 +1,317 @@
+use std::fmt;
+
+use super::Category;
+use super::azure::{Cause, Refusal, cause};
+use super::token::remedy;
+use crate::ObjectType;
+use crate::session::Session;
+use crate::transport::Unreachable;
+use crate::vault::ObjectId;
+
+/// An object could not be read.
+#[derive(Debug, Clone)]
+pub struct FetchError {
+    /// What went wrong.
+    pub problem: FetchProblem,
+    /// The object.
+    pub object: ObjectId,
+    /// The vault's host.
+    pub host: String,
+    /// The vault's name.
+    pub vault: String,
+    /// Client id that asked, or `system-assigned`.
+    pub identity: String,
+    /// HTTP status, where there was an answer.
+    pub status: Option<u16>,
+    /// For the log: Key Vault's error code, with its inner code where there is one.
+    pub code: Option<String>,
+    /// For the log: Azure's id of the request.
+    pub request_id: Option<String>,
+}
+
+/// Why an object could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FetchProblem {
+    /// HTTP 404.
+    NotFound,
+    /// The object or version is disabled.
+    Disabled,
+    /// HTTP 403.
+    Forbidden(Forbidden),
+    /// HTTP 401: the token is not accepted.
+    TokenRejected {
+        /// Whether the vault is in another tenant than the identity.
+        other_tenant: bool,
+    },
+    /// HTTP 429 until the time budget ended.
+    Throttled,
+    /// HTTP 5xx until the time budget ended.
+    Failing(u16),
+    /// Another refusal.
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// Key Vault's code.
+        code: String,
+    },
+    /// No answer.
+    Unreachable(Unreachable),
+    /// An answer without something it must have; `what` completes "the answer".
+    BadAnswer {
+        /// Such as `has no value`.
+        what: &'static str,
+    },
+    /// A certificate whose creation is under way or has failed.
+    NotIssued,
+    /// A key that has no public part.
+    UnsupportedKey {
+        /// The JSON Web Key type.
+        kind: String,
+    },
+}
+
+/// The kinds of HTTP 403.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forbidden {
+    /// No role assignment allows it.
+    Role,
+    /// The vault's access policies do not allow it.
+    AccessPolicy,
+    /// The vault's firewall does not admit the node.
+    Firewall,
+    /// The vault admits private endpoints only.
+    PrivateOnly,
+    /// A reason not known here.
+    Other,
+}
+
+impl FetchError {
+    pub(crate) fn new(
+        session: &Session,
+        identity: &str,
+        object: &ObjectId,
+        problem: FetchProblem,
+    ) -> Self {
+        let host = session.vault_host();
+        Self {
+            problem,
+            object: object.clone(),
+            host: host.to_owned(),
+            vault: host.split('.').next().unwrap_or(host).to_owned(),
+            identity: identity.to_owned(),
+            status: None,
+            code: None,
+            request_id: None,
+        }
+    }
+
+    pub(crate) fn deadline(session: &Session, identity: &str, object: &ObjectId) -> Self {
+        let host = session.vault_host();
+        let status = session.last_status(host);
+        let problem = match status {
+            Some(429) => FetchProblem::Throttled,
+            Some(status @ 500..) => FetchProblem::Failing(status),
+            _ => FetchProblem::Unreachable(Unreachable::Deadline {
+                host: host.to_owned(),
+            }),
+        };
+        Self {
+            status,
+            ..Self::new(session, identity, object, problem)
+        }
+    }
+
+    pub(crate) fn from_azure(
+        session: &Session,
+        identity: &str,
+        object: &ObjectId,
+        error: &azure_core::Error,
+    ) -> Self {
+        match cause(error) {
+            Cause::Unreachable(Unreachable::Deadline { .. }) => {
+                Self::deadline(session, identity, object)
+            }
+            Cause::Unreachable(unreachable) => Self::new(
+                session,
+                identity,
+                object,
+                FetchProblem::Unreachable(unreachable),
+            ),
+            Cause::Answer(refusal) => {
+                let problem = problem(&refusal);
+                let code = match (refusal.code, refusal.inner_code) {
+                    (Some(code), Some(inner)) => Some(format!("{code}/{inner}")),
+                    (code, inner) => code.or(inner),
+                };
+                Self {
+                    status: Some(refusal.status),
+                    code,
+                    request_id: refusal.request_id,
+                    ..Self::new(session, identity, object, problem)
+                }
+            }
+            Cause::Other => {
+                let what = "cannot be read";
+                Self::new(session, identity, object, FetchProblem::BadAnswer { what })
+            }
+        }
+    }
+
+    /// What it means for whoever asked.
+    pub fn category(&self) -> Category {
+        match &self.problem {
+            FetchProblem::NotFound => Category::NotFound,
+            FetchProblem::Disabled
+            | FetchProblem::NotIssued
+            | FetchProblem::UnsupportedKey { .. } => Category::FailedPrecondition,
+            FetchProblem::Forbidden(_) => Category::PermissionDenied,
+            FetchProblem::TokenRejected { .. } => Category::Unauthenticated,
+            FetchProblem::Refused { .. } => Category::InvalidArgument,
+            FetchProblem::Throttled | FetchProblem::Failing(_) | FetchProblem::Unreachable(_) => {
+                Category::Unreachable
+            }
+            FetchProblem::BadAnswer { .. } => Category::Internal,
+        }
+    }
+}
+
+fn problem(refusal: &Refusal) -> FetchProblem {
+    let inner = refusal.inner_code.as_deref();
+    match refusal.status {
+        401 => FetchProblem::TokenRejected {
+            other_tenant: refusal.message.contains("AKV10032"),
+        },
+        403 => match inner {
+            Some("SecretDisabled" | "KeyDisabled" | "CertificateDisabled") => {
+                FetchProblem::Disabled
+            }
+            Some("ForbiddenByRbac") => FetchProblem::Forbidden(Forbidden::Role),
+            Some("AccessDenied" | "ForbiddenByPolicy") => {
+                FetchProblem::Forbidden(Forbidden::AccessPolicy)
+            }
+            Some("ForbiddenByFirewall") => FetchProblem::Forbidden(Forbidden::Firewall),
+            Some("ForbiddenByConnection") => FetchProblem::Forbidden(Forbidden::PrivateOnly),
+            _ => FetchProblem::Forbidden(Forbidden::Other),
+        },
+        404 => FetchProblem::NotFound,
+        429 => FetchProblem::Throttled,
+        status @ 500.. => FetchProblem::Failing(status),
+        status => FetchProblem::Refused {
+            status,
+            code: refusal.code.clone().unwrap_or_else(|| "no code".to_owned()),
+        },
+    }
+}
+
+impl std::error::Error for FetchError {}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            object,
+            vault,
+            host,
+            identity,
+            ..
+        } = self;
+        let kind = match object.object_type {
+            ObjectType::Secret => "secret",
+            ObjectType::Key => "key",
+            ObjectType::Certificate => "certificate",
+        };
+        match &self.problem {
+            FetchProblem::NotFound => write!(
+                f,
+                "{object} was not found in vault {vault}: check objectName, objectType and \
+                 objectVersion, or recover it if it was deleted"
+            ),
+            FetchProblem::Disabled => write!(
+                f,
+                "{object} in vault {vault} is disabled: enable it, or name an enabled version in \
+                 objectVersion"
+            ),
+            FetchProblem::Forbidden(Forbidden::Role) => {
+                let (action, role) = match object.object_type {
+                    ObjectType::Secret => ("secrets/getSecret/action", "Key Vault Secrets User"),
+                    ObjectType::Key => ("keys/read", "Key Vault Reader"),
+                    ObjectType::Certificate => ("certificates/read", "Key Vault Reader"),
+                };
+                write!(
+                    f,
+                    "{identity} may not read {object} in vault {vault} (no {action}): assign it \
+                     the role {role} on the vault; a new assignment takes minutes"
+                )
+            }
+            FetchProblem::Forbidden(Forbidden::AccessPolicy) => write!(
+                f,
+                "the access policies of vault {vault} do not let {identity} read {object}: az \
+                 keyvault set-policy --name {vault} --spn {identity} --{kind}-permissions get"
+            ),
+            FetchProblem::Forbidden(Forbidden::Firewall) => write!(
+                f,
+                "the firewall of vault {vault} does not admit this node: add the cluster's \
+                 outbound address or subnet to the vault's networking rules"
+            ),
+            FetchProblem::Forbidden(Forbidden::PrivateOnly) => write!(
+                f,
+                "vault {vault} admits private endpoints only and this node does not come through \
+                 one: check the private endpoint and that DNS resolves {host} to it"
+            ),
+            FetchProblem::Forbidden(Forbidden::Other) => write!(
+                f,
+                "vault {vault} refused {identity} to read {object} (HTTP 403, {}): check its roles \
+                 or access policies",
+                self.code.as_deref().unwrap_or("no code")
+            ),
+            FetchProblem::TokenRejected { other_tenant: true } => write!(
+                f,
+                "vault {vault} is in another tenant than {identity}: set tenantID to the vault's \
+                 tenant and use an identity of it"
+            ),
+            FetchProblem::TokenRejected {
+                other_tenant: false,
+            } => write!(
+                f,
+                "vault {vault} rejected the token of {identity} (HTTP 401): check cloudName and \
+                 tenantID; the provider's log has the request id"
+            ),
+            FetchProblem::Throttled => write!(
+                f,
+                "vault {vault} throttles requests (HTTP 429) and {object} could not be read in \
+                 time; the mount is tried again"
+            ),
+            FetchProblem::Failing(status) => write!(
+                f,
+                "vault {vault} fails with HTTP {status} and {object} could not be read; the mount \
+                 is tried again"
+            ),
+            FetchProblem::Refused { status, code } => write!(
+                f,
+                "vault {vault} refused the request for {object} (HTTP {status}, {code}): check \
+                 objectName and objectVersion"
+            ),
+            FetchProblem::Unreachable(unreachable) => {
+                write!(
+                    f,
+                    "vault {vault} cannot be read: {unreachable}{}",
+                    remedy(unreachable)
+                )
+            }
+            FetchProblem::BadAnswer { what } => write!(
+                f,
+                "the answer of {host} for {object} {what}: check for a proxy that answers in its \
+                 place"
+            ),
+            FetchProblem::NotIssued => write!(
+                f,
+                "{object} in vault {vault} is not issued: complete its creation (az keyvault \
+                 certificate pending show), or name an issued version in objectVersion"
+            ),
+            FetchProblem::UnsupportedKey { kind } => write!(
+                f,
+                "{object} in vault {vault} has key type {kind}, which has no public part to \
+                 mount: use an RSA or EC key"
+            ),
+        }
+    }
+}

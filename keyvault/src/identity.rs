@@ -1,0 +1,215 @@
+//! Identities and the tokens they get.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use azure_core::cloud::CloudConfiguration;
+use azure_core::credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions};
+use azure_core::http::{
+    ClientMethodOptions, ClientOptions, ExponentialRetryOptions, RetryOptions, Transport,
+    UserAgentOptions,
+};
+use azure_identity::{
+    ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions,
+    ClientSecretCredential, ClientSecretCredentialOptions, ManagedIdentityCredential,
+    ManagedIdentityCredentialOptions, UserAssignedId,
+};
+
+use crate::error::TokenError;
+use crate::session::{Session, SessionClient};
+use crate::{ClientId, Cloud, Sensitive, TenantId};
+
+/// Who asks the vault, and what proves it.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// A Kubernetes ServiceAccount that an application or managed identity trusts through a
+    /// federated identity credential.
+    WorkloadIdentity {
+        /// Tenant of the application.
+        tenant: TenantId,
+        /// Client id of the application or user assigned managed identity.
+        client: ClientId,
+        /// The ServiceAccount's token, for the cloud's federation audience.
+        token: Sensitive,
+    },
+    /// An application with a client secret.
+    ServicePrincipal {
+        /// Tenant of the application.
+        tenant: TenantId,
+        /// Client id of the application.
+        client: ClientId,
+        /// The secret's value.
+        secret: Sensitive,
+    },
+    /// A managed identity of the node.
+    ManagedIdentity {
+        /// Client id of a user assigned identity; absent for the system assigned one.
+        client: Option<ClientId>,
+    },
+}
+
+impl Identity {
+    /// The client id, or `system-assigned`.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::WorkloadIdentity { client, .. } | Self::ServicePrincipal { client, .. } => {
+                client.as_str()
+            }
+            Self::ManagedIdentity {
+                client: Some(client),
+            } => client.as_str(),
+            Self::ManagedIdentity { client: None } => "system-assigned",
+        }
+    }
+
+    /// The kind of identity, as it stands in logs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::WorkloadIdentity { .. } => "workload-identity",
+            Self::ServicePrincipal { .. } => "service-principal",
+            Self::ManagedIdentity { .. } => "managed-identity",
+        }
+    }
+}
+
+/// The ServiceAccount token as the SDK asks for it.
+struct Assertion(Sensitive);
+
+impl fmt::Debug for Assertion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Assertion")
+    }
+}
+
+#[async_trait]
+impl ClientAssertion for Assertion {
+    async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
+        text(&self.0)
+    }
+}
+
+fn text(sensitive: &Sensitive) -> azure_core::Result<String> {
+    sensitive.expose_str().map(str::to_owned).map_err(|_| {
+        azure_core::Error::with_message(azure_core::error::ErrorKind::Credential, "not UTF-8")
+    })
+}
+
+/// Options of every SDK client: our transport, and retries short enough that the session's deadline
+/// is what ends them.
+pub(crate) fn client_options(session: &Arc<Session>) -> ClientOptions {
+    ClientOptions {
+        transport: Some(Transport::new(Arc::new(SessionClient(Arc::clone(session))))),
+        retry: RetryOptions::exponential(ExponentialRetryOptions {
+            initial_delay: azure_core::time::Duration::milliseconds(200),
+            max_retries: 4,
+            max_total_elapsed: azure_core::time::Duration::seconds(20),
+            max_delay: azure_core::time::Duration::seconds(4),
+        }),
+        user_agent: UserAgentOptions {
+            application_id: Some(concat!("vaultbind/", env!("CARGO_PKG_VERSION")).to_owned()),
+        },
+        cloud: Some(Arc::new(match session.cloud() {
+            Cloud::Public => CloudConfiguration::AzurePublic,
+            Cloud::UsGovernment => CloudConfiguration::AzureGovernment,
+            Cloud::China => CloudConfiguration::AzureChina,
+        })),
+        ..ClientOptions::default()
+    }
+}
+
+/// Asks for a token of the cloud's vaults.
+///
+/// # Errors
+/// Entra's or the managed identity endpoint's refusal, or that it cannot be reached.
+pub(crate) async fn acquire(
+    session: &Arc<Session>,
+    identity: &Identity,
+) -> Result<VaultToken, TokenError> {
+    let scope = session.cloud().vault_scope();
+    let ask = async {
+        credential(session, identity)?
+            .get_token(&[scope], None)
+            .await
+    };
+    let token = match tokio::time::timeout_at(session.deadline().into(), ask).await {
+        Ok(Ok(token)) => token,
+        Ok(Err(error)) => return Err(TokenError::from_azure(session, identity, &error)),
+        Err(_) => return Err(TokenError::deadline(session, identity)),
+    };
+    Ok(VaultToken { scope, token })
+}
+
+fn credential(
+    session: &Arc<Session>,
+    identity: &Identity,
+) -> azure_core::Result<Arc<dyn TokenCredential>> {
+    let client_options = client_options(session);
+    Ok(match identity {
+        Identity::WorkloadIdentity {
+            tenant,
+            client,
+            token,
+        } => ClientAssertionCredential::new(
+            tenant.to_string(),
+            client.to_string(),
+            Assertion(token.clone()),
+            Some(ClientAssertionCredentialOptions { client_options }),
+        )?,
+        Identity::ServicePrincipal {
+            tenant,
+            client,
+            secret,
+        } => ClientSecretCredential::new(
+            tenant.as_str(),
+            client.to_string(),
+            Secret::new(text(secret)?),
+            Some(ClientSecretCredentialOptions { client_options }),
+        )?,
+        Identity::ManagedIdentity { client } => {
+            ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
+                user_assigned_id: client
+                    .as_ref()
+                    .map(|c| UserAssignedId::ClientId(c.to_string())),
+                client_options,
+            }))?
+        }
+    })
+}
+
+/// A token that serves the vaults of one cloud and nothing else.
+///
+/// The SDK asks its credential for whatever resource a challenge names. This one refuses any other
+/// than the cloud's vault resource, so that no vault can obtain a token for another service.
+#[derive(Debug)]
+pub(crate) struct VaultToken {
+    scope: &'static str,
+    token: AccessToken,
+}
+
+impl VaultToken {
+    /// How long the token lives on.
+    pub(crate) fn lifetime(&self) -> Duration {
+        let left = self.token.expires_on - azure_core::time::OffsetDateTime::now_utc();
+        left.try_into().unwrap_or(Duration::ZERO)
+    }
+}
+
+#[async_trait]
+impl TokenCredential for VaultToken {
+    async fn get_token(
+        &self,
+        scopes: &[&str],
+        _: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        if scopes == [self.scope] {
+            Ok(self.token.clone())
+        } else {
+            Err(azure_core::Error::with_message(
+                azure_core::error::ErrorKind::Credential,
+                "the vault asked for a token of another resource",
+            ))
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The one way out: connections shared by every mount of the process, with typed failures.
+//!
+//! Per host there is one HTTP/2 connection, dialled once however many requests wait for it; over
+//! HTTP/1.1 at most 24. `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR`
+//! are honoured. The managed identity endpoint is a link-local address of the machine and is never
+//! asked through a proxy, whatever `NO_PROXY` says.
+
+mod dial;
+mod observer;
+mod pool;
+mod unreachable;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::client::proxy::matcher::Matcher;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use url::Url;
+
+use dial::{Dialer, Origin};
+pub use observer::{Call, Observer, Operation, Outcome, Service};
+use pool::Pool;
+pub use unreachable::Unreachable;
+
+/// The largest answer read. A secret has at most 25 KB, a page of a list some tens.
+const MAX_ANSWER: usize = 2 * 1024 * 1024;
+
+/// Where the managed identity endpoint is, on every Azure machine.
+pub(crate) const IMDS_HOST: &str = "169.254.169.254";
+
+/// What a [`Transport`] is made from.
+#[derive(Default)]
+pub struct TransportOptions {
+    /// Which HTTPS requests go through a proxy.
+    pub proxy: Proxy,
+    /// Which authorities are trusted.
+    pub roots: Roots,
+    /// Stands in for `http://169.254.169.254`, as `AZURE_POD_IDENTITY_AUTHORITY_HOST` does in
+    /// the SDKs of other languages.
+    pub imds: Option<Url>,
+    /// Told of every call to Azure.
+    pub observer: Option<Arc<dyn Observer>>,
+}
+
+/// Which HTTPS requests go through a proxy.
+#[derive(Default)]
+pub enum Proxy {
+    /// As `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
+    #[default]
+    Environment,
+    /// All of them, through this one.
+    Fixed(String),
+    /// None.
+    Direct,
+}
+
+/// Which authorities are trusted.
+#[derive(Default)]
+pub enum Roots {
+    /// Those of the system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR` where they are set.
+    #[default]
+    System,
+    /// These alone.
+    Fixed(Vec<CertificateDer<'static>>),
+}
+
+/// Why there is no transport.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// Nothing could be trusted.
+    #[error(
+        "no trusted certificate authorities were found{detail}: set SSL_CERT_FILE to a PEM bundle \
+         or SSL_CERT_DIR to a directory of them"
+    )]
+    NoRoots {
+        /// What the reader of the store complained about, if it did.
+        detail: String,
+    },
+    /// A root certificate is not one.
+    #[error("a certificate among the trusted authorities cannot be used")]
+    BadRoot(#[source] rustls::Error),
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] rustls::Error),
+}
+
+/// The process-wide transport. Cheap to share, made once.
+pub struct Transport {
+    dialer: Arc<Dialer>,
+    pools: Mutex<HashMap<Origin, Arc<Pool>>>,
+    imds: Option<Url>,
+    observer: Option<Arc<dyn Observer>>,
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("imds", &self.imds)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An answer, read to its end.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Transport {
+    /// Reads the trusted authorities and the proxy settings; connects to nothing.
+    ///
+    /// # Errors
+    /// When there is nothing to trust or TLS cannot be set up.
+    pub fn new(options: TransportOptions) -> Result<Arc<Self>, TransportError> {
+        let TransportOptions {
+            proxy,
+            roots,
+            imds,
+            observer,
+        } = options;
+        let proxies = match proxy {
+            Proxy::Environment => Matcher::from_env(),
+            Proxy::Fixed(uri) => Matcher::builder().all(uri).build(),
+            Proxy::Direct => Matcher::builder().build(),
+        };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(TransportError::Tls)?
+            .with_root_certificates(root_store(roots)?)
+            .with_no_client_auth();
+        Ok(Arc::new(Self {
+            dialer: Arc::new(Dialer::new(proxies, tls)),
+            pools: Mutex::default(),
+            imds,
+            observer,
+        }))
+    }
+
+    /// Opens the connection to a host ahead of the first request to it.
+    pub(crate) async fn warm(&self, host: &str) -> Result<(), Unreachable> {
+        let origin = Origin {
+            tls: true,
+            host: host.to_owned(),
+            port: 443,
+        };
+        self.pool(origin).warm().await
+    }
+
+    pub(crate) fn observer(&self) -> Option<&dyn Observer> {
+        self.observer.as_deref()
+    }
+
+    /// The address to ask in place of the managed identity endpoint's own.
+    pub(crate) fn imds_url(&self, url: &Url) -> Url {
+        let mut url = url.clone();
+        if let Some(imds) = &self.imds {
+            // Both are http URLs with a host, so neither call can fail.
+            let _ = url.set_host(imds.host_str());
+            let _ = url.set_port(imds.port());
+        }
+        url
+    }
+
+    fn pool(&self, origin: Origin) -> Arc<Pool> {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let pool = pools
+            .entry(origin)
+            .or_insert_with_key(|origin| Pool::new(origin.clone(), Arc::clone(&self.dialer)));
+        Arc::clone(pool)
+    }
+
+    /// Sends one request and reads the answer. A request that fails on a connection that had idled
+    /// is sent once more on another.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Answer, Unreachable> {
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let broken = || Unreachable::Broken { host: host.clone() };
+        let origin = Origin {
+            tls: url.scheme() == "https",
+            host: host.clone(),
+            port: url.port_or_known_default().unwrap_or(443),
+        };
+        let pool = self.pool(origin);
+        let mut first = true;
+        loop {
+            let lease = pool.lease().await?;
+            let again = first && lease.may_be_stale();
+            first = false;
+            let request =
+                build(&method, url, &headers, body.clone(), lease.is_http2()).ok_or_else(broken)?;
+            let answer = lease
+                .send(&pool, request, |response| async move {
+                    let (parts, body) = response.into_parts();
+                    let body = Limited::new(body, MAX_ANSWER).collect().await;
+                    Ok((parts, body))
+                })
+                .await;
+            match answer {
+                Ok((parts, Ok(body))) => {
+                    let body = body.to_bytes();
+                    return Ok(Answer {
+                        status: parts.status,
+                        headers: parts.headers,
+                        body,
+                    });
+                }
+                Ok((_, Err(error))) if error.is::<http_body_util::LengthLimitError>() => {
+                    return Err(Unreachable::TooLarge {
+                        host,
+                        limit: MAX_ANSWER,
+                    });
+                }
+                Ok((_, Err(_))) | Err(_) if again => {
+                    tracing::debug!(host = pool.host(), "request sent again on a new connection");
+                }
+                Ok((_, Err(_))) | Err(_) => return Err(broken()),
+            }
+        }
+    }
+}
+
+fn build(
+    method: &Method,
+    url: &Url,
+    headers: &HeaderMap,
+    body: Bytes,
+    http2: bool,
+) -> Option<Request<Full<Bytes>>> {
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = method.clone();
+    *request.headers_mut() = headers.clone();
+    if http2 {
+        *request.uri_mut() = url.as_str().parse::<Uri>().ok()?;
+    } else {
+        let mut target = url.path().to_owned();
+        if let Some(query) = url.query() {
+            target.push('?');
+            target.push_str(query);
+        }
+        *request.uri_mut() = target.parse::<Uri>().ok()?;
+        let host = match url.port() {
+            Some(port) => format!("{}:{port}", url.host_str()?),
+            None => url.host_str()?.to_owned(),
+        };
+        request
+            .headers_mut()
+            .insert(header::HOST, HeaderValue::from_str(&host).ok()?);
+    }
+    // hyper writes the length itself, and HTTP/2 forbids what belongs to one connection.
+    for name in [
+        header::CONTENT_LENGTH,
+        header::CONNECTION,
+        header::TRANSFER_ENCODING,
+    ] {
+        request.headers_mut().remove(&name as &HeaderName);
+    }
+    Some(request)
+}
+
+fn root_store(roots: Roots) -> Result<RootCertStore, TransportError> {
+    let mut store = RootCertStore::empty();
+    match roots {
+        Roots::Fixed(certificates) => {
+            for certificate in certificates {
+                store.add(certificate).map_err(TransportError::BadRoot)?;
+            }
+        }
+        Roots::System => {
+            let loaded = rustls_native_certs::load_native_certs();
+            // A system bundle may hold a certificate rustls cannot use; the others still count.
+            let (_, _ignored) = store.add_parsable_certificates(loaded.certs);
+            if store.is_empty() {
+                let detail = loaded
+                    .errors
+                    .first()
+                    .map(|e| format!(" ({e})"))
+                    .unwrap_or_default();
+                return Err(TransportError::NoRoots { detail });
+            }
+        }
+    }
+    Ok(store)
+}

@@ -1,0 +1,79 @@
+use std::time::Duration;
+
+/// Told of every call that goes out to Azure, when its answer has come or failed to come.
+///
+/// All fields come from small closed sets, so that they can label metrics.
+pub trait Observer: Send + Sync {
+    /// One call has ended.
+    fn call(&self, call: &Call);
+}
+
+/// One call to Azure.
+#[derive(Debug, Clone, Copy)]
+pub struct Call {
+    /// Whom it was made to.
+    pub service: Service,
+    /// What it asked for.
+    pub operation: Operation,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Time from sending to the whole answer.
+    pub duration: Duration,
+}
+
+/// The services of Azure that are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Service {
+    /// Entra's token endpoint.
+    Entra,
+    /// The managed identity endpoint of the machine.
+    Imds,
+    /// A vault.
+    Vault,
+}
+
+/// What is asked of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Operation {
+    /// A token, of Entra or the managed identity endpoint.
+    Token,
+    /// One secret.
+    GetSecret,
+    /// One key.
+    GetKey,
+    /// One certificate.
+    GetCertificate,
+    /// Anything else.
+    Other,
+}
+
+impl Operation {
+    /// Its name in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::GetSecret => "get_secret",
+            Self::GetKey => "get_key",
+            Self::GetCertificate => "get_certificate",
+            Self::Other => "other",
+        }
+    }
+
+    pub(crate) fn of_vault_path(path: &str) -> Self {
+        match path.split('/').nth(1) {
+            Some("secrets") => Self::GetSecret,
+            Some("keys") => Self::GetKey,
+            Some("certificates") => Self::GetCertificate,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// With an answer of this HTTP status.
+    Status(u16),
+    /// Without an answer.
+    Unreachable,
+}
