@@ -59,8 +59,19 @@ pub enum Proxy {
     Direct,
 }
 
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The URI may hold a password.
+        f.write_str(match self {
+            Self::Environment => "Environment",
+            Self::Fixed(_) => "Fixed",
+            Self::Direct => "Direct",
+        })
+    }
+}
+
 /// Which authorities are trusted.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub enum Roots {
     /// Those of the system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR` where they are set.
     #[default]

@@ -1,1 +1,25 @@
-//! Placeholder
+//! Azure Key Vault provider for the Secrets Store CSI driver.
+//!
+//! The way of one Mount, each step a module with a type at its border: [`request`] decodes what the
+//! driver sends, [`mount`] gets access and fetches, [`render`] makes files of what the vault served,
+//! [`service`] answers. Around it: [`serve`] is the socket, [`server`] the whole, built from
+//! [`args`].
+
+pub mod args;
+mod http;
+pub mod metrics;
+pub mod mount;
+mod probe;
+pub mod render;
+pub mod request;
+pub mod serve;
+pub mod server;
+pub mod service;
+pub mod telemetry;
+
+/// Prints version and build date as the Go provider does: one JSON object.
+#[allow(clippy::print_stdout)]
+pub fn print_version() {
+    let date = option_env!("SOURCE_DATE").unwrap_or("unknown");
+    println!(r#"{{"version":"{}","buildDate":"{date}"}}"#, env!("CARGO_PKG_VERSION"));
+}

@@ -1,1 +1,300 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use azure_core::error::{Error, ErrorKind};
+use azure_core::http::headers::Headers;
+use azure_core::http::{RawResponse, StatusCode};
+
+use super::*;
+use crate::transport::{Proxy, Roots, TransportOptions, Unreachable};
+use crate::{Cloud, Identity, ObjectId, ObjectType, Sensitive, Session, Transport};
+
+const CLIENT: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
+const TENANT: &str = "11111111-2222-3333-4444-555555555555";
+
+fn session() -> Arc<Session> {
+    let transport = Transport::new(TransportOptions {
+        proxy: Proxy::Direct,
+        roots: Roots::Fixed(Vec::new()),
+        imds: None,
+        observer: None,
+    })
+    .unwrap();
+    let vault = "kv-test".parse().unwrap();
+    Session::new(
+        transport,
+        Cloud::Public,
+        &vault,
+        Instant::now() + Duration::from_secs(1),
+    )
+}
+
+fn answer(status: u16, body: &str) -> Error {
+    let mut headers = Headers::new();
+    headers.insert("x-ms-request-id", "req-1");
+    let status = StatusCode::from(status);
+    let raw = RawResponse::from_bytes(status, headers, body.as_bytes().to_vec());
+    let kind = ErrorKind::HttpResponse {
+        status,
+        error_code: None,
+        raw_response: Some(Box::new(raw)),
+    };
+    // The SDK wraps what matters in errors that say little.
+    Error::with_message(kind, "inner").with_context("non-transport error occurred")
+}
+
+fn object(object_type: ObjectType) -> ObjectId {
+    ObjectId {
+        object_type,
+        name: "db".parse().unwrap(),
+        version: None,
+    }
+}
+
+fn workload_identity() -> Identity {
+    use base64::Engine as _;
+    let claims = r#"{"iss":"https://oidc.test/c/","sub":"system:serviceaccount:shop:web"}"#;
+    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims);
+    Identity::WorkloadIdentity {
+        tenant: TENANT.parse().unwrap(),
+        client: CLIENT.parse().unwrap(),
+        token: Sensitive::from(format!("e30.{payload}.c2ln")),
+    }
+}
+
+#[test]
+fn every_refusal_of_the_vault_has_its_category_and_its_remedy() {
+    let body = |code: &str, inner: &str| {
+        format!(
+            r#"{{"error":{{"code":"{code}","message":"words","innererror":{{"code":"{inner}"}}}}}}"#
+        )
+    };
+    let issuer = r#"{"error":{"code":"Unauthorized","message":"AKV10032: Invalid issuer."}}"#;
+    let cases = [
+        (
+            404,
+            body("SecretNotFound", ""),
+            Category::NotFound,
+            "check objectName",
+        ),
+        (
+            403,
+            body("Forbidden", "SecretDisabled"),
+            Category::FailedPrecondition,
+            "enable it",
+        ),
+        (
+            403,
+            body("Forbidden", "ForbiddenByRbac"),
+            Category::PermissionDenied,
+            "Key Vault Secrets User",
+        ),
+        (
+            403,
+            body("Forbidden", "AccessDenied"),
+            Category::PermissionDenied,
+            "az keyvault set-policy --name kv-test",
+        ),
+        (
+            403,
+            body("Forbidden", "ForbiddenByPolicy"),
+            Category::PermissionDenied,
+            "--secret-permissions get",
+        ),
+        (
+            403,
+            body("Forbidden", "ForbiddenByFirewall"),
+            Category::PermissionDenied,
+            "networking rules",
+        ),
+        (
+            403,
+            body("Forbidden", "ForbiddenByConnection"),
+            Category::PermissionDenied,
+            "private endpoint",
+        ),
+        (
+            403,
+            "<html>".to_owned(),
+            Category::PermissionDenied,
+            "HTTP 403",
+        ),
+        (
+            401,
+            issuer.to_owned(),
+            Category::Unauthenticated,
+            "another tenant",
+        ),
+        (
+            401,
+            body("Unauthorized", ""),
+            Category::Unauthenticated,
+            "HTTP 401",
+        ),
+        (
+            400,
+            body("BadParameter", ""),
+            Category::InvalidArgument,
+            "BadParameter",
+        ),
+        (
+            429,
+            body("Throttled", ""),
+            Category::Unreachable,
+            "tried again",
+        ),
+        (503, String::new(), Category::Unreachable, "HTTP 503"),
+    ];
+    let session = session();
+    for (status, body, category, remedy) in cases {
+        let error = answer(status, &body);
+        let error = FetchError::from_azure(&session, CLIENT, &object(ObjectType::Secret), &error);
+        let text = error.to_string();
+        assert_eq!(error.category(), category, "{status} {text}");
+        assert!(text.contains(remedy), "{text}");
+        assert!(text.chars().count() <= 300, "{text}");
+        assert!(
+            !text.contains("req-1"),
+            "ids differ from try to try: {text}"
+        );
+        assert_eq!(error.request_id.as_deref(), Some("req-1"));
+    }
+}
+
+#[test]
+fn every_refusal_of_entra_names_what_to_correct() {
+    let body = |code: u32| {
+        format!(
+            r#"{{"error":"invalid_client","error_description":"AADSTS{code}: words. Trace ID: 1",
+                "error_codes":[{code}]}}"#
+        )
+    };
+    let cases = [
+        (401, 7000215, "put the secret's value, not its id"),
+        (401, 7000222, "has expired"),
+        (400, 700016, "check clientID and tenantID"),
+        (400, 90002, "check tenantID and cloudName"),
+        (400, 70021, "subject 'system:serviceaccount:shop:web'"),
+        (401, 700211, "issuer 'https://oidc.test/c/'"),
+        (401, 700212, "audience"),
+        (401, 700213, "subject 'system:serviceaccount:shop:web'"),
+        (401, 7002138, "upper and lower case count"),
+        (401, 700024, "check the clocks"),
+        (401, 700027, "publishes its current keys"),
+        (400, 50166, "AADSTS50166"),
+    ];
+    let (session, identity) = (session(), workload_identity());
+    for (status, code, remedy) in cases {
+        let error = TokenError::from_azure(&session, &identity, &answer(status, &body(code)));
+        let text = error.to_string();
+        assert_eq!(error.category(), Category::Unauthenticated, "{text}");
+        assert!(text.contains(remedy), "{text}");
+        assert!(text.contains(&code.to_string()), "{text}");
+        assert!(text.chars().count() <= 300, "{text}");
+        assert!(
+            !text.contains("Trace ID"),
+            "ids differ from try to try: {text}"
+        );
+        assert!(
+            error.detail.contains("Trace ID"),
+            "the log has Entra's words"
+        );
+    }
+}
+
+#[test]
+fn an_outage_of_entra_is_no_refusal() {
+    let (session, identity) = (session(), workload_identity());
+    for status in [429, 500, 503] {
+        let error = TokenError::from_azure(&session, &identity, &answer(status, "<html>"));
+        assert_eq!(error.category(), Category::Unreachable, "{error}");
+    }
+}
+
+#[test]
+fn the_managed_identity_endpoints_refusals_are_told_apart() {
+    let identity = Identity::ManagedIdentity { client: None };
+    let body =
+        |words: &str| format!(r#"{{"error":"invalid_request","error_description":"{words}"}}"#);
+    let cases = [
+        (
+            400,
+            body("Identity not found"),
+            TokenProblem::IdentityNotAssigned,
+        ),
+        (
+            400,
+            body("Multiple user assigned identities exist, please specify the clientId"),
+            TokenProblem::IdentityAmbiguous,
+        ),
+        (429, String::new(), TokenProblem::Throttled),
+        (500, String::new(), TokenProblem::Failing(500)),
+    ];
+    for (status, body, problem) in cases {
+        let error = TokenError::from_azure(&session(), &identity, &answer(status, &body));
+        assert_eq!(error.problem, problem);
+    }
+}
+
+#[test]
+fn an_unreachable_endpoint_is_found_under_the_sdks_wrapping() {
+    let host = || "kv-test.vault.azure.net".to_owned();
+    let proxy = || "proxy.test:3128".to_owned();
+    let cases = [
+        (Unreachable::Name { host: host() }, "DNS"),
+        (
+            Unreachable::Connect {
+                host: host(),
+                reason: "connection refused".into(),
+            },
+            "firewall",
+        ),
+        (
+            Unreachable::Untrusted {
+                host: host(),
+                reason: "expired".into(),
+            },
+            "SSL_CERT_FILE",
+        ),
+        (
+            Unreachable::Tls {
+                host: host(),
+                reason: "timed out".into(),
+            },
+            "interferes",
+        ),
+        (
+            Unreachable::ProxyRefused {
+                proxy: proxy(),
+                host: host(),
+                status: 403,
+            },
+            "NO_PROXY",
+        ),
+        (
+            Unreachable::ProxyRefused {
+                proxy: proxy(),
+                host: host(),
+                status: 407,
+            },
+            "password",
+        ),
+        (
+            Unreachable::Proxy {
+                proxy: proxy(),
+                reason: "timed out".into(),
+            },
+            "HTTPS_PROXY",
+        ),
+        (Unreachable::Broken { host: host() }, "network path"),
+    ];
+    let session = session();
+    for (unreachable, remedy) in cases {
+        let error = Error::new(ErrorKind::Io, unreachable.clone()).with_context("retries expired");
+        let error = FetchError::from_azure(&session, CLIENT, &object(ObjectType::Key), &error);
+        assert_eq!(error.problem, FetchProblem::Unreachable(unreachable));
+        let text = error.to_string();
+        assert!(text.contains(remedy), "{text}");
+        assert!(text.chars().count() <= 300, "{text}");
+    }
+}

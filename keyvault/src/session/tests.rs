@@ -1,1 +1,107 @@
+use std::time::Duration;
 
+use azure_core::http::{Request, Url};
+
+use super::*;
+use crate::transport::{Proxy, Roots, TransportOptions};
+
+fn session() -> Arc<Session> {
+    let transport = Transport::new(TransportOptions {
+        proxy: Proxy::Direct,
+        roots: Roots::Fixed(Vec::new()),
+        imds: None,
+        observer: None,
+    })
+    .unwrap();
+    let vault = "kv-test".parse().unwrap();
+    Session::new(
+        transport,
+        Cloud::Public,
+        &vault,
+        Instant::now() + Duration::from_secs(1),
+    )
+}
+
+fn get(url: &str) -> Request {
+    Request::new(Url::parse(url).unwrap(), azure_core::http::Method::Get)
+}
+
+#[test]
+fn requests_go_to_the_vault_its_login_host_and_the_identity_endpoint_only() {
+    let session = session();
+    let allowed = [
+        (
+            "https://kv-test.vault.azure.net/secrets/a/",
+            Service::Vault,
+            Operation::GetSecret,
+        ),
+        (
+            "https://kv-test.vault.azure.net:443/keys/a/",
+            Service::Vault,
+            Operation::GetKey,
+        ),
+        (
+            "https://kv-test.vault.azure.net/certificates/a/",
+            Service::Vault,
+            Operation::GetCertificate,
+        ),
+        (
+            "https://login.microsoftonline.com/t/oauth2/v2.0/token",
+            Service::Entra,
+            Operation::Token,
+        ),
+        (
+            "http://169.254.169.254/metadata/identity/oauth2/token",
+            Service::Imds,
+            Operation::Token,
+        ),
+    ];
+    for (url, service, operation) in allowed {
+        assert_eq!(session.route(&get(url)), Ok((service, operation)), "{url}");
+    }
+    let refused = [
+        "http://kv-test.vault.azure.net/secrets/a/",
+        "https://kv-test.vault.azure.net:8443/secrets/a/",
+        "https://kv-other.vault.azure.net/secrets/a/",
+        "https://kv-test.vault.azure.net.evil.test/secrets/a/",
+        "https://login.microsoftonline.us/t/oauth2/v2.0/token",
+        "https://169.254.169.254/metadata",
+        "http://127.0.0.1/metadata",
+    ];
+    for url in refused {
+        let error = session.route(&get(url)).unwrap_err();
+        assert!(
+            matches!(error, Unreachable::WrongHost { .. }),
+            "{url}: {error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_a_token_is_answered_with_the_clouds_challenge_and_never_sent() {
+    let session = session();
+    let client = SessionClient(Arc::clone(&session));
+    let request = get("https://kv-test.vault.azure.net/secrets/a/?api-version=7.4");
+    let answer = client.execute_request(&request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::Unauthorized);
+    let challenge = answer.headers().get_str(&WWW_AUTHENTICATE).unwrap();
+    assert!(
+        challenge.contains("resource=\"https://vault.azure.net\""),
+        "{challenge}"
+    );
+    assert_eq!(session.vault_calls(), 0);
+}
+
+#[tokio::test]
+async fn a_foreign_next_link_is_refused_before_the_token_leaves() {
+    let session = session();
+    let client = SessionClient(Arc::clone(&session));
+    let mut request = get("https://evil.test/secrets?$skiptoken=x");
+    request.insert_header(AUTHORIZATION, "Bearer token");
+    let error = client.execute_request(&request).await.unwrap_err();
+    assert!(
+        error.to_string().contains("evil.test was refused"),
+        "{error}"
+    );
+    assert_eq!((session.vault_calls(), session.token_calls()), (0, 0));
+}

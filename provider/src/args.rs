@@ -1,0 +1,185 @@
+//! The command line. Flags that mean the same as the Go provider's have its names, so that its
+//! manifests start this program; those that have no meaning here are taken and reported.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use clap::{CommandFactory, FromArgMatches, Parser};
+use vaultbind_keyvault::Cloud;
+
+#[cfg(test)]
+mod tests;
+
+/// Azure Key Vault provider for the Secrets Store CSI driver.
+///
+/// Proxies and trust are taken from the environment: HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE,
+/// SSL_CERT_DIR; AZURE_POD_IDENTITY_AUTHORITY_HOST moves the managed identity endpoint.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "vaultbind-provider", disable_version_flag = true)]
+pub struct Args {
+    /// Unix socket on which the driver finds this provider; its file name is the provider's name
+    #[arg(long, env = "VAULTBIND_ENDPOINT", default_value = "unix:///provider/vaultbind.sock")]
+    pub endpoint: String,
+
+    /// Address of the HTTP servers for health and metrics
+    #[arg(long, env = "VAULTBIND_HTTP_ADDRESS", default_value = "0.0.0.0")]
+    pub http_address: IpAddr,
+
+    /// Port of the health endpoints: liveness under --healthz-path, readiness under /readyz
+    #[arg(long, env = "VAULTBIND_HEALTHZ_PORT", default_value_t = 8989)]
+    pub healthz_port: u16,
+
+    /// Path of the liveness endpoint
+    #[arg(long, env = "VAULTBIND_HEALTHZ_PATH", default_value = "/healthz")]
+    pub healthz_path: String,
+
+    /// How long the liveness endpoint waits for the provider's own answer
+    #[arg(long, env = "VAULTBIND_HEALTHZ_TIMEOUT", default_value = "5s", value_parser = duration)]
+    pub healthz_timeout: Duration,
+
+    /// Port of /metrics; may be the same as --healthz-port
+    #[arg(long, env = "VAULTBIND_PROMETHEUS_PORT", default_value_t = 8898)]
+    pub prometheus_port: u16,
+
+    /// Write logs as JSON
+    #[arg(long, env = "VAULTBIND_LOG_FORMAT_JSON", value_name = "BOOL", num_args = 0..=1,
+          require_equals = true, default_value = "false", default_missing_value = "true",
+          value_parser = boolean)]
+    pub log_format_json: bool,
+
+    /// Verbosity of logs: 0 informational, 2 debugging, 5 everything
+    #[arg(short = 'v', long = "v", env = "VAULTBIND_VERBOSITY", value_name = "N",
+          default_value_t = 0)]
+    pub verbosity: u8,
+
+    /// Cloud of classes that name none in cloudName
+    #[arg(long, env = "VAULTBIND_CLOUD_NAME", default_value = "AzurePublicCloud",
+          value_parser = cloud)]
+    pub cloud_name: Cloud,
+
+    /// Order the certificates of a PFX from leaf to root
+    #[arg(long, env = "VAULTBIND_CONSTRUCT_PEM_CHAIN", value_name = "BOOL", num_args = 0..=1,
+          require_equals = true, default_value = "true", default_missing_value = "true",
+          value_parser = boolean)]
+    pub construct_pem_chain: bool,
+
+    /// Also write certificates and key of a certificate's secret to <file>.crt and <file>.key
+    #[arg(long, env = "VAULTBIND_WRITE_CERT_AND_KEY_IN_SEPARATE_FILES", value_name = "BOOL",
+          num_args = 0..=1, require_equals = true, default_value = "false",
+          default_missing_value = "true", value_parser = boolean)]
+    pub write_cert_and_key_in_separate_files: bool,
+
+    /// How long one mount may take; keep it well inside kubelet's two minutes
+    #[arg(long, env = "VAULTBIND_MOUNT_TIMEOUT", default_value = "30s", value_parser = duration)]
+    pub mount_timeout: Duration,
+
+    /// Largest answer to the driver in bytes; the driver's --max-call-recv-msg-size has to match
+    #[arg(long, env = "VAULTBIND_MAX_MESSAGE_BYTES", default_value_t = 4 * 1024 * 1024)]
+    pub max_message_bytes: usize,
+
+    /// User id that may use the socket, besides root and the provider's own; repeatable
+    #[arg(long = "allow-uid", env = "VAULTBIND_ALLOW_UIDS", value_name = "UID",
+          value_delimiter = ',')]
+    pub allow_uids: Vec<u32>,
+
+    /// Print version and build date as JSON and exit
+    #[arg(long, num_args = 0..=1, require_equals = true, value_name = "BOOL",
+          default_value = "false", default_missing_value = "true", value_parser = boolean)]
+    pub version: bool,
+
+    /// Flags that were taken without effect
+    #[arg(skip)]
+    pub ignored: BTreeSet<String>,
+}
+
+/// Flags of the Go provider and of klog that have no meaning here. The first have a value only after
+/// `=`; of the others it may also be the next argument.
+const IGNORED_SWITCHES: [&str; 8] = [
+    "logtostderr",
+    "alsologtostderr",
+    "add_dir_header",
+    "skip_headers",
+    "skip_log_headers",
+    "one_output",
+    "enable-pprof",
+    "provider-health-check",
+];
+const IGNORED_VALUES: [&str; 11] = [
+    "vmodule",
+    "stderrthreshold",
+    "log_dir",
+    "log_file",
+    "log_file_max_size",
+    "log_backtrace_at",
+    "pprof-port",
+    "metrics-backend",
+    "custom-user-agent",
+    "token-proxy-url",
+    "sni-name",
+];
+
+impl Args {
+    /// Reads the command line and the environment.
+    ///
+    /// # Errors
+    /// clap's, which also stand for `--help`.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let (arguments, ignored) = normalize(arguments);
+        let matches = Self::command().try_get_matches_from(arguments)?;
+        Ok(Self { ignored, ..Self::from_arg_matches(&matches)? })
+    }
+}
+
+/// Go takes `-flag` for `--flag`; clap takes it for a row of short flags.
+fn normalize(arguments: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, BTreeSet<String>) {
+    let mut kept = Vec::new();
+    let mut ignored = BTreeSet::new();
+    let mut arguments = arguments.into_iter();
+    kept.extend(arguments.next());
+    while let Some(argument) = arguments.next() {
+        let Some(flag) = argument.to_str().and_then(|text| text.strip_prefix('-')) else {
+            kept.push(argument);
+            continue;
+        };
+        let flag = flag.strip_prefix('-').unwrap_or(flag);
+        let name = flag.split('=').next().unwrap_or(flag);
+        if IGNORED_SWITCHES.contains(&name) {
+            ignored.insert(name.to_owned());
+        } else if IGNORED_VALUES.contains(&name) {
+            ignored.insert(name.to_owned());
+            if !flag.contains('=') {
+                arguments.next();
+            }
+        } else if name.len() == 1 || name.is_empty() {
+            kept.push(argument);
+        } else {
+            kept.push(format!("--{flag}").into());
+        }
+    }
+    (kept, ignored)
+}
+
+/// A duration as Go writes them, such as `5s` or `1m30s`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: jiff::SignedDuration =
+        text.parse().map_err(|_| "use a duration such as 30s or 1m30s".to_owned())?;
+    Duration::try_from(parsed)
+        .ok()
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "the duration must be more than zero".to_owned())
+}
+
+/// A boolean as Go reads them.
+fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("use true or false".to_owned()),
+    }
+}
+
+fn cloud(text: &str) -> Result<Cloud, String> {
+    text.parse().map_err(|error: vaultbind_keyvault::cloud::UnknownCloud| error.to_string())
+}

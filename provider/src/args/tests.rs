@@ -1,0 +1,77 @@
+use super::*;
+
+fn read(arguments: &[&str]) -> Result<Args, String> {
+    let all = std::iter::once("vaultbind-provider").chain(arguments.iter().copied());
+    Args::read(all.map(OsString::from)).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_go_providers_manifest_starts_this_program() {
+    let args = read(&[
+        "-endpoint=unix:///provider/azure.sock",
+        "--construct-pem-chain=true",
+        "-write-cert-and-key-in-separate-files",
+        "-v=5",
+        "--logtostderr",
+        "--log_dir",
+        "/tmp",
+        "--healthz-port=8990",
+        "--healthz-path=/live",
+        "--healthz-timeout=10s",
+        "-prometheus-port",
+        "9000",
+        "--metrics-backend=Prometheus",
+        "--log-format-json=true",
+        "--cloud-name=AzureUSGovernmentCloud",
+        "--enable-pprof=false",
+    ])
+    .unwrap();
+    assert_eq!(args.endpoint, "unix:///provider/azure.sock");
+    assert!(args.construct_pem_chain && args.write_cert_and_key_in_separate_files);
+    assert!(args.log_format_json);
+    assert_eq!(args.verbosity, 5);
+    assert_eq!((args.healthz_port, args.prometheus_port), (8990, 9000));
+    assert_eq!(args.healthz_path, "/live");
+    assert_eq!(args.healthz_timeout, Duration::from_secs(10));
+    assert_eq!(args.cloud_name, Cloud::UsGovernment);
+    let ignored: Vec<_> = args.ignored.iter().map(String::as_str).collect();
+    assert_eq!(ignored, ["enable-pprof", "log_dir", "logtostderr", "metrics-backend"]);
+}
+
+#[test]
+fn defaults_are_those_of_the_documentation() {
+    let args = read(&[]).unwrap();
+    assert_eq!(args.endpoint, "unix:///provider/vaultbind.sock");
+    assert!(args.construct_pem_chain);
+    assert!(!args.write_cert_and_key_in_separate_files && !args.log_format_json);
+    assert_eq!(args.mount_timeout, Duration::from_secs(30));
+    assert_eq!(args.max_message_bytes, 4_194_304);
+    assert!(args.allow_uids.is_empty());
+}
+
+#[test]
+fn mistakes_name_the_flag_and_the_remedy() {
+    let cases = [
+        (&["--cloud-name=AzureMoonCloud"][..], "AzurePublicCloud, AzureUSGovernmentCloud"),
+        (&["--mount-timeout=fast"], "use a duration such as 30s"),
+        (&["--mount-timeout=0s"], "must be more than zero"),
+        (&["--construct-pem-chain=yes"], "use true or false"),
+        (&["--no-such-flag"], "--no-such-flag"),
+    ];
+    for (arguments, expected) in cases {
+        let error = read(arguments).unwrap_err();
+        assert!(error.contains(expected), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn switches_can_be_turned_off() {
+    let args = read(&["--construct-pem-chain=false", "--allow-uid=7,8", "--allow-uid=9"]).unwrap();
+    assert!(!args.construct_pem_chain);
+    assert_eq!(args.allow_uids, [7, 8, 9]);
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    Args::command().debug_assert();
+}

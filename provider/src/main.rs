@@ -1,0 +1,49 @@
+//! `vaultbind-provider`: Azure Key Vault provider for the Secrets Store CSI driver.
+
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+use vaultbind_provider::args::Args;
+use vaultbind_provider::server::{Config, Provider};
+use vaultbind_provider::telemetry::{self, LogOptions};
+
+fn main() -> ExitCode {
+    let args = match Args::read(std::env::args_os()) {
+        Ok(args) => args,
+        Err(error) => error.exit(),
+    };
+    if args.version {
+        vaultbind_provider::print_version();
+        return ExitCode::SUCCESS;
+    }
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> anyhow::Result<()> {
+    telemetry::init(LogOptions { json: args.log_format_json, verbosity: args.verbosity })
+        .map_err(anyhow::Error::from_boxed)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        // Name look-ups and nothing else run on these.
+        .max_blocking_threads(8)
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        // Before the socket is there, so that a stop cannot come unseen.
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let provider = Provider::start(Config::from_environment(args)?).await?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        provider.stop().await;
+        Ok(())
+    })
+}

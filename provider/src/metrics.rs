@@ -1,0 +1,224 @@
+//! What `/metrics` shows. Every label comes from a closed set.
+
+use std::sync::atomic::AtomicI64;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use tonic::Code;
+use vaultbind_keyvault::transport::{Call, Observer, Outcome, Service};
+
+use crate::service::code_name;
+
+/// Seconds, from a warm answer to the driver's patience.
+const BUCKETS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// The metrics of one provider.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    mounts: Family<MountLabels, Counter>,
+    mount_seconds: Histogram,
+    mounts_running: Gauge,
+    vault_requests: Family<RequestLabels, Counter>,
+    vault_seconds: Histogram,
+    token_requests: Family<TokenLabels, Counter>,
+    token_seconds: Histogram,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MountLabels {
+    code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    operation: &'static str,
+    code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TokenLabels {
+    source: &'static str,
+    code: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("vaultbind");
+        let histogram = || Histogram::new(BUCKETS);
+        let metrics = Self {
+            mounts: Family::default(),
+            mount_seconds: histogram(),
+            mounts_running: Gauge::default(),
+            vault_requests: Family::default(),
+            vault_seconds: histogram(),
+            token_requests: Family::default(),
+            token_seconds: histogram(),
+            registry: Registry::default(),
+        };
+        let build = [("version", env!("CARGO_PKG_VERSION"))];
+        registry.register("build", "Version of the provider", Info::new(build));
+        registry.register("mount_requests", "Mounts by gRPC code", metrics.mounts.clone());
+        registry.register_with_unit(
+            "mount_duration",
+            "Time from request to answer of a mount",
+            Unit::Seconds,
+            metrics.mount_seconds.clone(),
+        );
+        registry.register(
+            "mounts_in_flight",
+            "Mounts that are running",
+            metrics.mounts_running.clone(),
+        );
+        registry.register(
+            "vault_requests",
+            "Requests sent to vaults by operation and HTTP status",
+            metrics.vault_requests.clone(),
+        );
+        registry.register_with_unit(
+            "vault_request_duration",
+            "Time from a request to a vault to its whole answer",
+            Unit::Seconds,
+            metrics.vault_seconds.clone(),
+        );
+        registry.register(
+            "token_requests",
+            "Token requests by source and HTTP status",
+            metrics.token_requests.clone(),
+        );
+        registry.register_with_unit(
+            "token_request_duration",
+            "Time from a token request to its whole answer",
+            Unit::Seconds,
+            metrics.token_seconds.clone(),
+        );
+        Self { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    /// Counts a mount as running until the guard is dropped.
+    pub(crate) fn mount_started(&self) -> Running {
+        self.mounts_running.inc();
+        Running(self.mounts_running.clone())
+    }
+
+    pub(crate) fn mount_ended(&self, code: Code, duration: Duration) {
+        self.mounts.get_or_create(&MountLabels { code: code_name(code) }).inc();
+        self.mount_seconds.observe(duration.as_secs_f64());
+    }
+
+    /// The metrics in the OpenMetrics text format.
+    ///
+    /// # Errors
+    /// Never in practice: writing to a string does not fail.
+    pub fn render(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// A mount that is running.
+pub(crate) struct Running(Gauge<i64, AtomicI64>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Counts the calls of the transport in the metrics.
+#[derive(Debug)]
+pub(crate) struct CallMetrics(pub(crate) Arc<Metrics>);
+
+impl Observer for CallMetrics {
+    fn call(&self, call: &Call) {
+        let Self(metrics) = self;
+        let code = outcome(call.outcome);
+        let seconds = call.duration.as_secs_f64();
+        let source = match call.service {
+            Service::Vault => {
+                let operation = call.operation.as_str();
+                metrics.vault_requests.get_or_create(&RequestLabels { operation, code }).inc();
+                metrics.vault_seconds.observe(seconds);
+                return;
+            }
+            Service::Entra => "entra",
+            Service::Imds => "managed_identity",
+        };
+        metrics.token_requests.get_or_create(&TokenLabels { source, code }).inc();
+        metrics.token_seconds.observe(seconds);
+    }
+}
+
+/// The statuses that Azure sends, by number; anything else by its class, so that no peer can make
+/// new series at will.
+fn outcome(outcome: Outcome) -> &'static str {
+    let Outcome::Status(status) = outcome else { return "unreachable" };
+    match status {
+        200 => "200",
+        400 => "400",
+        401 => "401",
+        403 => "403",
+        404 => "404",
+        408 => "408",
+        409 => "409",
+        429 => "429",
+        500 => "500",
+        502 => "502",
+        503 => "503",
+        504 => "504",
+        201..=299 => "2xx",
+        300..=399 => "3xx",
+        402..=499 => "4xx",
+        _ => "5xx",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vaultbind_keyvault::transport::Operation;
+
+    use super::*;
+
+    #[test]
+    fn counts_and_durations_are_shown_under_the_documented_names() {
+        let metrics = Arc::new(Metrics::default());
+        let running = metrics.mount_started();
+        metrics.mount_ended(Code::NotFound, Duration::from_millis(3));
+        let call = |service, operation, outcome| {
+            CallMetrics(Arc::clone(&metrics)).call(&Call {
+                service,
+                operation,
+                outcome,
+                duration: Duration::from_millis(2),
+            });
+        };
+        call(Service::Vault, Operation::GetSecret, Outcome::Status(404));
+        call(Service::Vault, Operation::GetSecret, Outcome::Status(418));
+        call(Service::Entra, Operation::Token, Outcome::Unreachable);
+        let text = metrics.render().unwrap();
+        for line in [
+            "vaultbind_mount_requests_total{code=\"NotFound\"} 1",
+            "vaultbind_mounts_in_flight 1",
+            "vaultbind_mount_duration_seconds_bucket{le=\"0.005\"} 1",
+            "vaultbind_vault_requests_total{operation=\"get_secret\",code=\"404\"} 1",
+            "vaultbind_vault_requests_total{operation=\"get_secret\",code=\"4xx\"} 1",
+            "vaultbind_token_requests_total{source=\"entra\",code=\"unreachable\"} 1",
+            "vaultbind_build_info{version=",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+        drop(running);
+        assert!(metrics.render().unwrap().contains("vaultbind_mounts_in_flight 0"));
+    }
+}

@@ -1,0 +1,161 @@
+//! One Mount from end to end: decode, get access, fetch in parallel, render, answer.
+
+mod error;
+mod report;
+mod versions;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use prost::Message as _;
+use vaultbind_keyvault::{Fetched, Identity, ObjectId, Session, Transport, Vault};
+use vaultbind_proto::{File, MountRequest, MountResponse};
+
+use crate::render::{RenderOptions, RenderedFile, render};
+use crate::request::{Defaults, IdentitySource, Object, Request};
+
+pub use error::{FetchFailure, MountError};
+pub use report::Report;
+
+/// What a mount needs besides its request.
+#[derive(Debug, Clone)]
+pub struct MountOptions {
+    /// What holds where a class says nothing.
+    pub defaults: Defaults,
+    /// How certificates are written.
+    pub render: RenderOptions,
+    /// How long a mount may take.
+    pub timeout: Duration,
+    /// The largest encoded response, in bytes; the driver refuses more.
+    pub max_message_bytes: usize,
+}
+
+/// Serves mounts over one shared transport.
+#[derive(Debug)]
+pub struct Mounter {
+    transport: Arc<Transport>,
+    options: MountOptions,
+}
+
+impl Mounter {
+    /// Serves mounts over `transport`.
+    pub fn new(transport: Arc<Transport>, options: MountOptions) -> Self {
+        Self { transport, options }
+    }
+
+    /// Answers one request. `limit` is how long the caller waits, if it says so.
+    ///
+    /// `report` learns what the mount was about as soon as it is known, so that it can be told also
+    /// of a mount that is cancelled halfway.
+    ///
+    /// # Errors
+    /// The first failure in the order of the class's objects, so that the same trouble gives the
+    /// same error at every try.
+    pub async fn mount(
+        &self,
+        request: &MountRequest,
+        limit: Option<Duration>,
+        report: &mut Report,
+    ) -> Result<MountResponse, MountError> {
+        // Our own answer has to be there before the caller hangs up.
+        let limit = limit.map(|limit| limit.mul_f64(0.9));
+        let timeout = self.options.timeout.min(limit.unwrap_or(self.options.timeout));
+        let deadline = Instant::now() + timeout;
+        let now = Timestamp::now();
+        let request = Request::decode(request, &self.options.defaults, now)?;
+        let identity = identity(&request);
+        report.request(&request, &identity);
+        if request.objects.is_empty() {
+            return Ok(versions::empty());
+        }
+
+        let session =
+            Session::new(Arc::clone(&self.transport), request.cloud, &request.vault, deadline);
+        report.session(&session);
+        let vault = Vault::open(&session, &identity).await?;
+        let fetched = fetch(&vault, &request.objects).await?;
+        self.answer(&request.objects, &fetched, now, report)
+    }
+
+    fn answer(
+        &self,
+        objects: &[Object],
+        fetched: &[Fetched],
+        now: Timestamp,
+        report: &mut Report,
+    ) -> Result<MountResponse, MountError> {
+        let mut response = MountResponse::default();
+        for (object, fetched) in objects.iter().zip(fetched) {
+            let rendered = render(object, fetched, self.options.render)
+                .map_err(|error| MountError::render(object, error))?;
+            report.object(object, fetched, rendered.warning, now);
+            response.files.extend(rendered.files.into_iter().map(proto_file));
+        }
+        refuse_collisions(&response.files)?;
+        response.object_version = versions::of(objects, fetched);
+        report.files(response.files.len());
+        let size = response.encoded_len();
+        if size > self.options.max_message_bytes {
+            return Err(MountError::TooLarge { size, limit: self.options.max_message_bytes });
+        }
+        Ok(response)
+    }
+}
+
+fn identity(request: &Request) -> Identity {
+    let tenant = request.tenant.clone();
+    match &request.identity {
+        IdentitySource::WorkloadIdentity { client_id, token, .. } => Identity::WorkloadIdentity {
+            tenant,
+            client: client_id.clone(),
+            token: token.clone(),
+        },
+        IdentitySource::ServicePrincipal { client_id, secret } => Identity::ServicePrincipal {
+            tenant,
+            client: client_id.clone(),
+            secret: secret.clone(),
+        },
+        IdentitySource::ManagedIdentity { client_id } => {
+            Identity::ManagedIdentity { client: client_id.clone() }
+        }
+    }
+}
+
+/// Reads all objects at once. Each is read to its end, so that which failure is told does not depend
+/// on which came first.
+async fn fetch(vault: &Vault, objects: &[Object]) -> Result<Vec<Fetched>, MountError> {
+    let ids: Vec<ObjectId> = objects
+        .iter()
+        .map(|object| ObjectId {
+            object_type: object.object_type,
+            name: object.name.clone(),
+            version: object.version.clone(),
+        })
+        .collect();
+    let results = futures::future::join_all(ids.iter().map(|id| vault.get(id))).await;
+    let mut fetched = Vec::with_capacity(results.len());
+    let mut errors = Vec::new();
+    for result in results {
+        match result {
+            Ok(object) => fetched.push(object),
+            Err(error) => errors.push(error),
+        }
+    }
+    match FetchFailure::of(errors) {
+        Some(failure) => Err(MountError::Fetch(failure)),
+        None => Ok(fetched),
+    }
+}
+
+fn proto_file(file: RenderedFile) -> File {
+    File { path: file.path, mode: file.mode.bits(), contents: file.contents }
+}
+
+/// Separate files for key and certificates can meet another object's file; decoding cannot know.
+fn refuse_collisions(files: &[File]) -> Result<(), MountError> {
+    let mut paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    paths.sort_unstable();
+    let twice = paths.iter().zip(paths.iter().skip(1)).find(|(a, b)| a == b);
+    twice.map_or(Ok(()), |(path, _)| Err(MountError::Collision { path: (*path).to_owned() }))
+}

@@ -1,0 +1,116 @@
+use vaultbind_keyvault::{Category, FetchError, TokenError};
+
+use crate::render::RenderError;
+use crate::request::{Object, RequestError};
+
+/// Why a mount failed. `Display` is what stands in the pod's event.
+#[derive(Debug, thiserror::Error)]
+pub enum MountError {
+    /// The request itself.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// No token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// One or more objects could not be read.
+    #[error("{0}")]
+    Fetch(FetchFailure),
+    /// An object was read and cannot take the form asked for.
+    #[error("{object_type} {name}: {error}")]
+    Render {
+        /// Its type.
+        object_type: &'static str,
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        #[source]
+        error: RenderError,
+    },
+    /// Two files of the answer have one path.
+    #[error(
+        "two files would be written to {path} (certificate and key go to separate files): give one \
+         of the objects another objectAlias"
+    )]
+    Collision {
+        /// The path.
+        path: String,
+    },
+    /// The answer is larger than the driver takes.
+    #[error(
+        "the volume's files make an answer of {size} bytes, over the driver's {limit}: split the \
+         SecretProviderClass, or raise --max-call-recv-msg-size there and --max-message-bytes here"
+    )]
+    TooLarge {
+        /// Bytes of the encoded answer.
+        size: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+}
+
+/// The failure that is told, and those that only the log tells.
+#[derive(Debug)]
+pub struct FetchFailure {
+    first: FetchError,
+    others: Vec<FetchError>,
+}
+
+impl FetchFailure {
+    /// `errors` in the order of the class's objects. A refusal is told before an outage, which may
+    /// hit any of the objects from try to try.
+    pub(super) fn of(errors: Vec<FetchError>) -> Option<Self> {
+        let outage = |error: &FetchError| error.category() == Category::Unreachable;
+        let mut errors = errors;
+        errors.sort_by_key(outage);
+        let mut errors = errors.into_iter();
+        Some(Self { first: errors.next()?, others: errors.collect() })
+    }
+
+    /// Every failure.
+    pub fn all(&self) -> impl Iterator<Item = &FetchError> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+impl std::fmt::Display for FetchFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.first)?;
+        // An outage hits a varying number of objects, and each text is another event.
+        let refused = |e: &&FetchError| e.category() != Category::Unreachable;
+        match self.others.iter().filter(refused).count() {
+            0 => Ok(()),
+            1 => write!(f, " (1 more object failed)"),
+            more => write!(f, " ({more} more objects failed)"),
+        }
+    }
+}
+
+impl MountError {
+    pub(super) fn render(object: &Object, error: RenderError) -> Self {
+        Self::Render {
+            object_type: object.object_type.as_str(),
+            name: object.name.to_string(),
+            error,
+        }
+    }
+
+    /// What the failure means for the caller.
+    pub fn category(&self) -> Category {
+        match self {
+            Self::Request(error) => error.category(),
+            Self::Token(error) => error.category(),
+            Self::Fetch(failure) => failure.first.category(),
+            Self::Render { .. } => Category::FailedPrecondition,
+            Self::Collision { .. } | Self::TooLarge { .. } => Category::InvalidArgument,
+        }
+    }
+
+    /// The vault's or Entra's answers behind the failure.
+    pub fn fetch_errors(&self) -> impl Iterator<Item = &FetchError> {
+        let failure = match self {
+            Self::Fetch(failure) => Some(failure),
+            _ => None,
+        };
+        failure.into_iter().flat_map(FetchFailure::all)
+    }
+}

@@ -1,0 +1,207 @@
+//! The one log line of each mount.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use tracing::{error, info, warn};
+use vaultbind_keyvault::{Fetched, Identity, Session};
+use vaultbind_proto::MountResponse;
+
+use super::MountError;
+use crate::render::RenderWarning;
+use crate::request::{Object, Request};
+
+/// Collects what a mount was about and writes one line when it ends, also when it ends because the
+/// caller has gone.
+#[derive(Debug)]
+pub struct Report {
+    started: Instant,
+    finished: bool,
+    namespace: String,
+    pod: String,
+    class: String,
+    identity_kind: &'static str,
+    identity: String,
+    vault: String,
+    objects: usize,
+    files: usize,
+    session: Option<Arc<Session>>,
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self {
+            started: Instant::now(),
+            finished: false,
+            namespace: String::new(),
+            pod: String::new(),
+            class: String::new(),
+            identity_kind: "",
+            identity: String::new(),
+            vault: String::new(),
+            objects: 0,
+            files: 0,
+            session: None,
+        }
+    }
+}
+
+impl Report {
+    /// How long the mount has taken.
+    pub fn elapsed(&self) -> std::time::Duration {
+        self.started.elapsed()
+    }
+
+    /// Names the pod of a request that could not be decoded further.
+    pub fn pod(&mut self, namespace: &str, pod: &str, class: &str) {
+        namespace.clone_into(&mut self.namespace);
+        pod.clone_into(&mut self.pod);
+        class.clone_into(&mut self.class);
+    }
+
+    pub(super) fn request(&mut self, request: &Request, identity: &Identity) {
+        self.pod(
+            &request.pod.namespace,
+            &request.pod.name,
+            request.class.as_deref().unwrap_or_default(),
+        );
+        self.identity_kind = identity.kind();
+        identity.name().clone_into(&mut self.identity);
+        request.vault.as_str().clone_into(&mut self.vault);
+        self.objects = request.objects.len();
+    }
+
+    pub(super) fn session(&mut self, session: &Arc<Session>) {
+        self.session = Some(Arc::clone(session));
+    }
+
+    pub(super) fn files(&mut self, files: usize) {
+        self.files = files;
+    }
+
+    pub(super) fn object(
+        &self,
+        object: &Object,
+        fetched: &Fetched,
+        warning: Option<RenderWarning>,
+        now: Timestamp,
+    ) {
+        let now = now.as_second();
+        let expired = fetched.validity.expires.is_some_and(|expires| expires <= now);
+        let early = fetched.validity.not_before.is_some_and(|start| start > now);
+        let warnings = [
+            expired.then(|| "has expired and is mounted all the same".to_owned()),
+            early.then(|| "is not valid yet and is mounted all the same".to_owned()),
+            warning.map(|warning| warning.to_string()),
+        ];
+        for warning in warnings.into_iter().flatten() {
+            warn!(
+                namespace = self.namespace,
+                pod = self.pod,
+                secret_provider_class = self.class,
+                vault = self.vault,
+                object_type = %object.object_type,
+                object = %object.name,
+                version = %fetched.version,
+                "{warning}"
+            );
+        }
+    }
+
+    fn calls(&self) -> (u32, u32) {
+        self.session.as_ref().map_or((0, 0), |s| (s.token_calls(), s.vault_calls()))
+    }
+
+    fn milliseconds(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The mount succeeded.
+    pub fn succeeded(mut self, response: &MountResponse) {
+        self.finished = true;
+        let (token_calls, vault_calls) = self.calls();
+        let versions = response
+            .object_version
+            .iter()
+            .map(|v| format!("{}={}", v.id, v.version))
+            .collect::<Vec<_>>()
+            .join(" ");
+        info!(
+            namespace = self.namespace,
+            pod = self.pod,
+            secret_provider_class = self.class,
+            identity_kind = self.identity_kind,
+            identity = self.identity,
+            vault = self.vault,
+            objects = self.objects,
+            files = self.files,
+            versions,
+            token_calls,
+            vault_calls,
+            duration_ms = self.milliseconds(),
+            result = "mounted",
+            "mount"
+        );
+    }
+
+    /// The mount failed.
+    pub fn failed(mut self, error: &MountError, code: &str) {
+        self.finished = true;
+        for fetch in error.fetch_errors() {
+            warn!(
+                namespace = self.namespace,
+                pod = self.pod,
+                host = fetch.host,
+                object = %fetch.object,
+                status = fetch.status,
+                code = fetch.code.as_deref(),
+                request_id = fetch.request_id.as_deref(),
+                "{fetch}"
+            );
+        }
+        if let MountError::Token(token) = error {
+            warn!(
+                namespace = self.namespace,
+                pod = self.pod,
+                host = token.host,
+                identity = token.identity,
+                status = token.status,
+                request_id = token.request_id.as_deref(),
+                detail = token.detail,
+                "no token"
+            );
+        }
+        self.ended(code, &error.to_string());
+    }
+
+    /// The mount ended without its own answer.
+    pub fn ended(&mut self, code: &str, message: &str) {
+        self.finished = true;
+        let (token_calls, vault_calls) = self.calls();
+        error!(
+            namespace = self.namespace,
+            pod = self.pod,
+            secret_provider_class = self.class,
+            identity_kind = self.identity_kind,
+            identity = self.identity,
+            vault = self.vault,
+            objects = self.objects,
+            token_calls,
+            vault_calls,
+            duration_ms = self.milliseconds(),
+            result = "failed",
+            code,
+            error = message,
+            "mount"
+        );
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        if !self.finished && !std::thread::panicking() {
+            self.ended("Cancelled", "the caller went away before the mount was done");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The gRPC service: requests in, final status codes out.
+
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use tonic::{Request, Response, Status};
+use vaultbind_proto::csi_driver_provider_server::CsiDriverProvider;
+use vaultbind_proto::{MountRequest, MountResponse, VersionRequest, VersionResponse};
+
+use crate::metrics::Metrics;
+use crate::mount::{Mounter, Report};
+
+pub(crate) use status::name as code_name;
+pub use status::{MAX_MESSAGE_CHARS, from_mount_error};
+
+/// The version of the protocol that is spoken.
+const PROTOCOL: &str = "v1alpha1";
+
+/// Serves the provider protocol.
+#[derive(Debug, Clone)]
+pub struct ProviderService {
+    mounter: Arc<Mounter>,
+    metrics: Arc<Metrics>,
+}
+
+impl ProviderService {
+    /// Serves mounts by `mounter` and counts them in `metrics`.
+    pub fn new(mounter: Arc<Mounter>, metrics: Arc<Metrics>) -> Self {
+        Self { mounter, metrics }
+    }
+}
+
+#[tonic::async_trait]
+impl CsiDriverProvider for ProviderService {
+    async fn version(
+        &self,
+        _: Request<VersionRequest>,
+    ) -> Result<Response<VersionResponse>, Status> {
+        Ok(Response::new(VersionResponse {
+            version: PROTOCOL.to_owned(),
+            runtime_name: env!("CARGO_PKG_NAME").to_owned(),
+            runtime_version: env!("CARGO_PKG_VERSION").to_owned(),
+        }))
+    }
+
+    async fn mount(
+        &self,
+        request: Request<MountRequest>,
+    ) -> Result<Response<MountResponse>, Status> {
+        let limit = grpc_timeout(&request);
+        let request = request.into_inner();
+        let mut report = Report::default();
+        // The gauge and the report are guards: they also end with a call that is dropped.
+        let _running = self.metrics.mount_started();
+        let mounted = AssertUnwindSafe(self.mounter.mount(&request, limit, &mut report));
+        match mounted.catch_unwind().await {
+            Ok(Ok(response)) => {
+                self.metrics.mount_ended(tonic::Code::Ok, report.elapsed());
+                report.succeeded(&response);
+                Ok(Response::new(response))
+            }
+            Ok(Err(error)) => {
+                let status = from_mount_error(&error);
+                self.metrics.mount_ended(status.code(), report.elapsed());
+                report.failed(&error, code_name(status.code()));
+                Err(status)
+            }
+            Err(_) => {
+                let status = Status::internal(
+                    "the provider hit a bug in this mount; its log has the place: please report it",
+                );
+                self.metrics.mount_ended(status.code(), report.elapsed());
+                report.ended(code_name(status.code()), "panic");
+                Err(status)
+            }
+        }
+    }
+}
+
+/// How long the caller waits, from the `grpc-timeout` header.
+///
+/// tonic's server ends a call at that time with CANCELLED, which kubelet takes for an uncertain
+/// outcome; reading it here lets a final answer go out before.
+fn grpc_timeout<T>(request: &Request<T>) -> Option<Duration> {
+    let text = request.metadata().get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let value: u64 = digits.parse().ok().filter(|_| digits.len() <= 8)?;
+    match unit {
+        "H" => Some(Duration::from_secs(value * 3600)),
+        "M" => Some(Duration::from_secs(value * 60)),
+        "S" => Some(Duration::from_secs(value)),
+        "m" => Some(Duration::from_millis(value)),
+        "u" => Some(Duration::from_micros(value)),
+        "n" => Some(Duration::from_nanos(value)),
+        _ => None,
+    }
+}
