@@ -1,0 +1,5 @@
+mod builder;
+mod derivation;
+mod files;
+mod hostile;
+mod openssl;
