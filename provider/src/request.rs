@@ -1,0 +1,170 @@
+//! What one Mount asks for, read from the driver's request and checked; no I/O happens here.
+//!
+//! [`Request::decode`] is the only way in. Past it there are no texts left to interpret: names,
+//! paths and modes are types that cannot hold a bad one, the identity has what it needs to prove
+//! itself, and no two objects claim the same file. Parameters, their defaults and the order of the
+//! checks are those of the Azure provider's SecretProviderClass; what it accepted silently and then
+//! did not do is an error here.
+
+mod error;
+mod identity;
+mod mode;
+mod objects;
+mod parameters;
+mod path;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+use jiff::Timestamp;
+use vaultbind_keyvault::{
+    ClientId, Cloud, ObjectName, ObjectType, Sensitive, TenantId, VaultName, VersionId,
+};
+use vaultbind_proto::MountRequest;
+
+pub use error::{EntryRef, Place, Quoted, RequestError};
+pub use mode::{FileMode, ModeError};
+pub use path::{FilePath, PathError};
+
+/// What holds where a SecretProviderClass says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Defaults {
+    /// The cloud of classes without `cloudName`.
+    pub cloud: Cloud,
+}
+
+/// One Mount, decoded and checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The pod the volume belongs to.
+    pub pod: Pod,
+    /// The SecretProviderClass, if the caller names it; the sync controller does not.
+    pub class: Option<String>,
+    /// The tenant that issues the vault's tokens.
+    pub tenant: TenantId,
+    /// The cloud of tenant and vault.
+    pub cloud: Cloud,
+    /// The vault.
+    pub vault: VaultName,
+    /// Who reads it.
+    pub identity: IdentitySource,
+    /// What is read, in the order of the class; no two objects share a path.
+    pub objects: Vec<Object>,
+}
+
+/// The pod a volume belongs to, as kubelet names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pod {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: Option<String>,
+    /// The ServiceAccount it runs as.
+    pub service_account: Option<String>,
+}
+
+/// Who reads the vault, and what proves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdentitySource {
+    /// A federated identity, proven by the pod's ServiceAccount token.
+    WorkloadIdentity {
+        /// The application or managed identity that trusts the ServiceAccount.
+        client_id: ClientId,
+        /// The ServiceAccount token.
+        token: Sensitive,
+        /// The audience the token was issued for.
+        audience: String,
+        /// When the token stops being accepted, if known.
+        expires: Option<Timestamp>,
+    },
+    /// An application, proven by its client secret from the volume's `nodePublishSecretRef`.
+    ServicePrincipal {
+        /// The application.
+        client_id: ClientId,
+        /// Its client secret.
+        secret: Sensitive,
+    },
+    /// An identity of the node's virtual machine.
+    ManagedIdentity {
+        /// The user-assigned identity; `None` is the system-assigned one.
+        client_id: Option<ClientId>,
+    },
+}
+
+/// One object to read and the file it becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Secret, key or certificate.
+    pub object_type: ObjectType,
+    /// Its name in the vault.
+    pub name: ObjectName,
+    /// The version; `None` is the latest.
+    pub version: Option<VersionId>,
+    /// Where in the volume it goes.
+    pub path: FilePath,
+    /// The mode of its file.
+    pub mode: FileMode,
+    /// How a secret's text becomes bytes.
+    pub encoding: Encoding,
+    /// What a certificate read as a secret becomes.
+    pub format: Format,
+}
+
+/// How a secret's text becomes the bytes of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Encoding {
+    /// The text as it is.
+    #[default]
+    Utf8,
+    /// The text is base64 of the bytes.
+    Base64,
+    /// The text is hexadecimal of the bytes.
+    Hex,
+}
+
+/// What a certificate read as a secret becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Format {
+    /// PEM blocks; a PFX is converted.
+    #[default]
+    Pem,
+    /// A PFX as the vault serves it.
+    Pfx,
+}
+
+impl Request {
+    /// Reads the driver's request. `now` decides whether a ServiceAccount token has expired.
+    ///
+    /// # Errors
+    /// The first thing wrong with the request. The same request gives the same error.
+    pub fn decode(
+        request: &MountRequest,
+        defaults: &Defaults,
+        now: Timestamp,
+    ) -> Result<Self, RequestError> {
+        let attributes = parameters::attributes(&request.attributes)?;
+        let secrets = parameters::secrets(&request.secrets)?;
+        let mode = mode::of_permission(&request.permission)?;
+
+        let pod = parameters::pod(&attributes)?;
+        let managed = parameters::wants_managed_identity(&attributes)?;
+        let vault = parameters::vault(&attributes)?;
+        let tenant = parameters::tenant(&attributes)?;
+        let cloud = parameters::cloud(&attributes, defaults.cloud)?;
+        let identity = identity::choose(managed, &attributes, &secrets, cloud, now)?;
+        let objects = objects::decode(attributes.raw("objects"), mode)?;
+
+        let class = attributes.optional("secretProviderClass");
+        Ok(Self {
+            pod,
+            class,
+            tenant,
+            cloud,
+            vault,
+            identity,
+            objects,
+        })
+    }
+}
