@@ -67,8 +67,8 @@ pub enum BindError {
     Inspect {
         /// What was looked at.
         path: PathBuf,
+        /// What the system said.
         #[source]
-        #[allow(missing_docs)]
         source: io::Error,
     },
     /// No socket with mode 0600 could be made.
@@ -79,8 +79,8 @@ pub enum BindError {
     Bind {
         /// The temporary name.
         path: PathBuf,
+        /// What the system said.
         #[source]
-        #[allow(missing_docs)]
         source: io::Error,
     },
     /// The bound socket does not listen.
@@ -88,8 +88,8 @@ pub enum BindError {
     Listen {
         /// The temporary name.
         path: PathBuf,
+        /// What the system said.
         #[source]
-        #[allow(missing_docs)]
         source: io::Error,
     },
     /// The listening socket could not take its name.
@@ -97,8 +97,8 @@ pub enum BindError {
     Rename {
         /// The path asked for.
         path: PathBuf,
+        /// What the system said.
         #[source]
-        #[allow(missing_docs)]
         source: io::Error,
     },
 }
