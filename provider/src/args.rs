@@ -20,7 +20,11 @@ mod tests;
 #[command(name = "vaultbind-provider", disable_version_flag = true)]
 pub struct Args {
     /// Unix socket on which the driver finds this provider; its file name is the provider's name
-    #[arg(long, env = "VAULTBIND_ENDPOINT", default_value = "unix:///provider/vaultbind.sock")]
+    #[arg(
+        long,
+        env = "VAULTBIND_ENDPOINT",
+        default_value = "unix:///provider/vaultbind.sock"
+    )]
     pub endpoint: String,
 
     /// Address of the HTTP servers for health and metrics
@@ -50,8 +54,13 @@ pub struct Args {
     pub log_format_json: bool,
 
     /// Verbosity of logs: 0 informational, 2 debugging, 5 everything
-    #[arg(short = 'v', long = "v", env = "VAULTBIND_VERBOSITY", value_name = "N",
-          default_value_t = 0)]
+    #[arg(
+        short = 'v',
+        long = "v",
+        env = "VAULTBIND_VERBOSITY",
+        value_name = "N",
+        default_value_t = 0
+    )]
     pub verbosity: u8,
 
     /// Cloud of classes that name none in cloudName
@@ -80,8 +89,12 @@ pub struct Args {
     pub max_message_bytes: usize,
 
     /// User id that may use the socket, besides root and the provider's own; repeatable
-    #[arg(long = "allow-uid", env = "VAULTBIND_ALLOW_UIDS", value_name = "UID",
-          value_delimiter = ',')]
+    #[arg(
+        long = "allow-uid",
+        env = "VAULTBIND_ALLOW_UIDS",
+        value_name = "UID",
+        value_delimiter = ','
+    )]
     pub allow_uids: Vec<u32>,
 
     /// Print version and build date as JSON and exit
@@ -128,7 +141,10 @@ impl Args {
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let (arguments, ignored) = normalize(arguments);
         let matches = Self::command().try_get_matches_from(arguments)?;
-        Ok(Self { ignored, ..Self::from_arg_matches(&matches)? })
+        Ok(Self {
+            ignored,
+            ..Self::from_arg_matches(&matches)?
+        })
     }
 }
 
@@ -163,8 +179,9 @@ fn normalize(arguments: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, B
 
 /// A duration as Go writes them, such as `5s` or `1m30s`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: jiff::SignedDuration =
-        text.parse().map_err(|_| "use a duration such as 30s or 1m30s".to_owned())?;
+    let parsed: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "use a duration such as 30s or 1m30s".to_owned())?;
     Duration::try_from(parsed)
         .ok()
         .filter(|duration| !duration.is_zero())
@@ -181,5 +198,6 @@ fn boolean(text: &str) -> Result<bool, String> {
 }
 
 fn cloud(text: &str) -> Result<Cloud, String> {
-    text.parse().map_err(|error: vaultbind_keyvault::cloud::UnknownCloud| error.to_string())
+    text.parse()
+        .map_err(|error: vaultbind_keyvault::cloud::UnknownCloud| error.to_string())
 }

@@ -23,7 +23,6 @@ pub(crate) struct HttpOptions {
     pub(crate) address: IpAddr,
     pub(crate) healthz_port: u16,
     pub(crate) healthz_path: String,
-    pub(crate) healthz_timeout: Duration,
     pub(crate) prometheus_port: u16,
 }
 
@@ -60,7 +59,9 @@ pub(crate) async fn serve(
         .route(&options.healthz_path, get(healthz))
         .route("/readyz", get(readyz))
         .with_state(health);
-    let metrics_routes = Router::new().route("/metrics", get(render)).with_state(metrics);
+    let metrics_routes = Router::new()
+        .route("/metrics", get(render))
+        .with_state(metrics);
 
     let health_address = SocketAddr::new(options.address, options.healthz_port);
     let metrics_address = SocketAddr::new(options.address, options.prometheus_port);
@@ -70,9 +71,22 @@ pub(crate) async fn serve(
         let address = listen(health_address, "health", "healthz-port", routes, stop).await?;
         return Ok((address, address));
     }
-    let health = listen(health_address, "health", "healthz-port", health_routes, stop).await?;
-    let metrics =
-        listen(metrics_address, "metrics", "prometheus-port", metrics_routes, stop).await?;
+    let health = listen(
+        health_address,
+        "health",
+        "healthz-port",
+        health_routes,
+        stop,
+    )
+    .await?;
+    let metrics = listen(
+        metrics_address,
+        "metrics",
+        "prometheus-port",
+        metrics_routes,
+        stop,
+    )
+    .await?;
     Ok((health, metrics))
 }
 
@@ -83,7 +97,12 @@ async fn listen(
     routes: Router,
     stop: &CancellationToken,
 ) -> Result<SocketAddr, HttpError> {
-    let failed = |source| HttpError { address, purpose, flag, source };
+    let failed = |source| HttpError {
+        address,
+        purpose,
+        flag,
+        source,
+    };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     let stop = stop.clone();

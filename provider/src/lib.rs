@@ -21,5 +21,8 @@ pub mod telemetry;
 #[allow(clippy::print_stdout)]
 pub fn print_version() {
     let date = option_env!("SOURCE_DATE").unwrap_or("unknown");
-    println!(r#"{{"version":"{}","buildDate":"{date}"}}"#, env!("CARGO_PKG_VERSION"));
+    println!(
+        r#"{{"version":"{}","buildDate":"{date}"}}"#,
+        env!("CARGO_PKG_VERSION")
+    );
 }

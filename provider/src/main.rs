@@ -26,8 +26,11 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> anyhow::Result<()> {
-    telemetry::init(LogOptions { json: args.log_format_json, verbosity: args.verbosity })
-        .map_err(anyhow::Error::from_boxed)?;
+    telemetry::init(LogOptions {
+        json: args.log_format_json,
+        verbosity: args.verbosity,
+    })
+    .map_err(anyhow::Error::from_boxed)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         // Name look-ups and nothing else run on these.

@@ -1,7 +1,7 @@
 //! What `/metrics` shows. Every label comes from a closed set.
 
-use std::sync::atomic::AtomicI64;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
@@ -17,8 +17,9 @@ use vaultbind_keyvault::transport::{Call, Observer, Outcome, Service};
 use crate::service::code_name;
 
 /// Seconds, from a warm answer to the driver's patience.
-const BUCKETS: [f64; 14] =
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+const BUCKETS: [f64; 14] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
 
 /// The metrics of one provider.
 #[derive(Debug)]
@@ -66,7 +67,11 @@ impl Default for Metrics {
         };
         let build = [("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "Version of the provider", Info::new(build));
-        registry.register("mount_requests", "Mounts by gRPC code", metrics.mounts.clone());
+        registry.register(
+            "mount_requests",
+            "Mounts by gRPC code",
+            metrics.mounts.clone(),
+        );
         registry.register_with_unit(
             "mount_duration",
             "Time from request to answer of a mount",
@@ -100,7 +105,10 @@ impl Default for Metrics {
             Unit::Seconds,
             metrics.token_seconds.clone(),
         );
-        Self { registry, ..metrics }
+        Self {
+            registry,
+            ..metrics
+        }
     }
 }
 
@@ -112,7 +120,11 @@ impl Metrics {
     }
 
     pub(crate) fn mount_ended(&self, code: Code, duration: Duration) {
-        self.mounts.get_or_create(&MountLabels { code: code_name(code) }).inc();
+        self.mounts
+            .get_or_create(&MountLabels {
+                code: code_name(code),
+            })
+            .inc();
         self.mount_seconds.observe(duration.as_secs_f64());
     }
 
@@ -148,14 +160,20 @@ impl Observer for CallMetrics {
         let source = match call.service {
             Service::Vault => {
                 let operation = call.operation.as_str();
-                metrics.vault_requests.get_or_create(&RequestLabels { operation, code }).inc();
+                metrics
+                    .vault_requests
+                    .get_or_create(&RequestLabels { operation, code })
+                    .inc();
                 metrics.vault_seconds.observe(seconds);
                 return;
             }
             Service::Entra => "entra",
             Service::Imds => "managed_identity",
         };
-        metrics.token_requests.get_or_create(&TokenLabels { source, code }).inc();
+        metrics
+            .token_requests
+            .get_or_create(&TokenLabels { source, code })
+            .inc();
         metrics.token_seconds.observe(seconds);
     }
 }
@@ -163,7 +181,9 @@ impl Observer for CallMetrics {
 /// The statuses that Azure sends, by number; anything else by its class, so that no peer can make
 /// new series at will.
 fn outcome(outcome: Outcome) -> &'static str {
-    let Outcome::Status(status) = outcome else { return "unreachable" };
+    let Outcome::Status(status) = outcome else {
+        return "unreachable";
+    };
     match status {
         200 => "200",
         400 => "400",
@@ -219,6 +239,11 @@ mod tests {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
         drop(running);
-        assert!(metrics.render().unwrap().contains("vaultbind_mounts_in_flight 0"));
+        assert!(
+            metrics
+                .render()
+                .unwrap()
+                .contains("vaultbind_mounts_in_flight 0")
+        );
     }
 }

@@ -60,7 +60,10 @@ impl Mounter {
     ) -> Result<MountResponse, MountError> {
         // Our own answer has to be there before the caller hangs up.
         let limit = limit.map(|limit| limit.mul_f64(0.9));
-        let timeout = self.options.timeout.min(limit.unwrap_or(self.options.timeout));
+        let timeout = self
+            .options
+            .timeout
+            .min(limit.unwrap_or(self.options.timeout));
         let deadline = Instant::now() + timeout;
         let now = Timestamp::now();
         let request = Request::decode(request, &self.options.defaults, now)?;
@@ -70,8 +73,12 @@ impl Mounter {
             return Ok(versions::empty());
         }
 
-        let session =
-            Session::new(Arc::clone(&self.transport), request.cloud, &request.vault, deadline);
+        let session = Session::new(
+            Arc::clone(&self.transport),
+            request.cloud,
+            &request.vault,
+            deadline,
+        );
         report.session(&session);
         let vault = Vault::open(&session, &identity).await?;
         let fetched = fetch(&vault, &request.objects).await?;
@@ -90,14 +97,19 @@ impl Mounter {
             let rendered = render(object, fetched, self.options.render)
                 .map_err(|error| MountError::render(object, error))?;
             report.object(object, fetched, rendered.warning, now);
-            response.files.extend(rendered.files.into_iter().map(proto_file));
+            response
+                .files
+                .extend(rendered.files.into_iter().map(proto_file));
         }
         refuse_collisions(&response.files)?;
         response.object_version = versions::of(objects, fetched);
         report.files(response.files.len());
         let size = response.encoded_len();
         if size > self.options.max_message_bytes {
-            return Err(MountError::TooLarge { size, limit: self.options.max_message_bytes });
+            return Err(MountError::TooLarge {
+                size,
+                limit: self.options.max_message_bytes,
+            });
         }
         Ok(response)
     }
@@ -106,7 +118,9 @@ impl Mounter {
 fn identity(request: &Request) -> Identity {
     let tenant = request.tenant.clone();
     match &request.identity {
-        IdentitySource::WorkloadIdentity { client_id, token, .. } => Identity::WorkloadIdentity {
+        IdentitySource::WorkloadIdentity {
+            client_id, token, ..
+        } => Identity::WorkloadIdentity {
             tenant,
             client: client_id.clone(),
             token: token.clone(),
@@ -116,9 +130,9 @@ fn identity(request: &Request) -> Identity {
             client: client_id.clone(),
             secret: secret.clone(),
         },
-        IdentitySource::ManagedIdentity { client_id } => {
-            Identity::ManagedIdentity { client: client_id.clone() }
-        }
+        IdentitySource::ManagedIdentity { client_id } => Identity::ManagedIdentity {
+            client: client_id.clone(),
+        },
     }
 }
 
@@ -143,13 +157,17 @@ async fn fetch(vault: &Vault, objects: &[Object]) -> Result<Vec<Fetched>, MountE
         }
     }
     match FetchFailure::of(errors) {
-        Some(failure) => Err(MountError::Fetch(failure)),
+        Some(failure) => Err(MountError::Fetch(Box::new(failure))),
         None => Ok(fetched),
     }
 }
 
 fn proto_file(file: RenderedFile) -> File {
-    File { path: file.path, mode: file.mode.bits(), contents: file.contents }
+    File {
+        path: file.path,
+        mode: file.mode.bits(),
+        contents: file.contents,
+    }
 }
 
 /// Separate files for key and certificates can meet another object's file; decoding cannot know.
@@ -157,5 +175,9 @@ fn refuse_collisions(files: &[File]) -> Result<(), MountError> {
     let mut paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
     paths.sort_unstable();
     let twice = paths.iter().zip(paths.iter().skip(1)).find(|(a, b)| a == b);
-    twice.map_or(Ok(()), |(path, _)| Err(MountError::Collision { path: (*path).to_owned() }))
+    twice.map_or(Ok(()), |(path, _)| {
+        Err(MountError::Collision {
+            path: (*path).to_owned(),
+        })
+    })
 }

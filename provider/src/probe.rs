@@ -27,7 +27,9 @@ const CHECK: &[u8] = &[0, 0, 0, 0, 0];
 const SERVING: &[u8] = &[0, 0, 0, 0, 2, 8, 1];
 
 pub(crate) async fn check(socket: &Path) -> Result<(), ProbeError> {
-    let stream = UnixStream::connect(socket).await.map_err(ProbeError::Connect)?;
+    let stream = UnixStream::connect(socket)
+        .await
+        .map_err(ProbeError::Connect)?;
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
             .await
@@ -38,8 +40,15 @@ pub(crate) async fn check(socket: &Path) -> Result<(), ProbeError> {
         .header(header::TE, "trailers")
         .body(Full::new(Bytes::from_static(CHECK)))
         .map_err(ProbeError::Request)?;
-    let response = sender.send_request(request).await.map_err(ProbeError::Http)?;
-    let body = response.into_body().collect().await.map_err(ProbeError::Http)?;
+    let response = sender
+        .send_request(request)
+        .await
+        .map_err(ProbeError::Http)?;
+    let body = response
+        .into_body()
+        .collect()
+        .await
+        .map_err(ProbeError::Http)?;
     connection.abort();
     let ok = |trailers: &HeaderMap| trailers.get("grpc-status").is_some_and(|s| s == "0");
     if body.trailers().is_some_and(ok) && body.to_bytes() == SERVING {

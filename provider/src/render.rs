@@ -25,7 +25,10 @@ pub struct RenderOptions {
 
 impl Default for RenderOptions {
     fn default() -> Self {
-        Self { construct_pem_chain: true, separate_files: false }
+        Self {
+            construct_pem_chain: true,
+            separate_files: false,
+        }
     }
 }
 
@@ -59,9 +62,7 @@ pub enum RenderWarning {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
     /// `objectEncoding: base64` on a value that is not.
-    #[error(
-        "the value is not padded standard base64: correct the secret or drop objectEncoding"
-    )]
+    #[error("the value is not padded standard base64: correct the secret or drop objectEncoding")]
     NotBase64,
     /// `objectEncoding: hex` on a value that is not.
     #[error("the value is not hexadecimal: correct the secret or drop objectEncoding")]
@@ -82,7 +83,9 @@ pub enum RenderError {
     #[error("the PFX is not base64: import the certificate again")]
     PfxNotBase64,
     /// A PFX that cannot be opened.
-    #[error("the PFX cannot be opened: {0}; import the certificate again, or set objectFormat: pfx")]
+    #[error(
+        "the PFX cannot be opened: {0}; import the certificate again, or set objectFormat: pfx"
+    )]
     Pfx(#[source] vaultbind_pki::pkcs12::Error),
     /// A public key whose numbers make no key.
     #[error("the key cannot be written as PEM: {0}")]
@@ -101,32 +104,46 @@ pub fn render(
     fetched: &Fetched,
     options: RenderOptions,
 ) -> Result<Rendered, RenderError> {
-    let plain = |contents: Bytes| Rendered { files: vec![file(object, "", contents)], warning: None };
+    let plain = |contents: Bytes| Rendered {
+        files: vec![file(object, "", contents)],
+        warning: None,
+    };
     match &fetched.content {
-        Content::Secret { value, content_type, of_certificate: true } => {
-            certificate::render(object, value, content_type.as_deref(), options)
-        }
-        Content::Secret { value, of_certificate: false, .. } => {
-            decode::value(value.expose(), object.encoding).map(plain)
-        }
+        Content::Secret {
+            value,
+            content_type,
+            of_certificate: true,
+        } => certificate::render(object, value, content_type.as_deref(), options),
+        Content::Secret {
+            value,
+            of_certificate: false,
+            ..
+        } => decode::value(value.expose(), object.encoding).map(plain),
         Content::Key(key) => public_key(key).map(|text| plain(text.into())),
         Content::Certificate(der) => Ok(plain(pem::encode(pem::CERTIFICATE, der).into())),
     }
 }
 
 fn file(object: &Object, suffix: &str, contents: Bytes) -> RenderedFile {
-    RenderedFile { path: format!("{}{suffix}", object.path), mode: object.mode, contents }
+    RenderedFile {
+        path: format!("{}{suffix}", object.path),
+        mode: object.mode,
+        contents,
+    }
 }
 
 fn public_key(key: &PublicKey) -> Result<String, RenderError> {
     let der = match key {
         PublicKey::Rsa { n, e } => spki::rsa_public_key(n, e),
         PublicKey::Ec { curve, x, y } => {
-            let curve = curve.parse().map_err(|_| RenderError::Curve(curve.clone()))?;
+            let curve = curve
+                .parse()
+                .map_err(|_| RenderError::Curve(curve.clone()))?;
             spki::ec_public_key(curve, x, y)
         }
     };
-    der.map(|der| pem::encode(pem::PUBLIC_KEY, &der)).map_err(RenderError::PublicKey)
+    der.map(|der| pem::encode(pem::PUBLIC_KEY, &der))
+        .map_err(RenderError::PublicKey)
 }
 
 impl Encoding {

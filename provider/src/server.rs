@@ -19,7 +19,7 @@ use crate::metrics::{CallMetrics, Metrics};
 use crate::mount::{MountOptions, Mounter};
 use crate::render::RenderOptions;
 use crate::request::Defaults;
-use crate::serve::socket::{Endpoint, EndpointError, SocketError, SocketListener};
+use crate::serve::socket::{BindError, Endpoint, EndpointError, SocketListener};
 use crate::service::ProviderService;
 
 /// The driver's requests are small; this leaves room for a class of the largest size etcd takes.
@@ -57,7 +57,12 @@ impl Config {
             ),
             _ => None,
         };
-        Ok(Self { args, proxy: Proxy::Environment, roots: Roots::System, imds })
+        Ok(Self {
+            args,
+            proxy: Proxy::Environment,
+            roots: Roots::System,
+            imds,
+        })
     }
 }
 
@@ -69,7 +74,7 @@ pub enum StartError {
     Endpoint(#[from] EndpointError),
     /// The socket.
     #[error(transparent)]
-    Socket(#[from] SocketError),
+    Socket(#[from] BindError),
     /// The HTTP servers.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -102,9 +107,19 @@ impl Provider {
     /// # Errors
     /// A socket or port that cannot be had, or no trusted authorities.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let Config { args, proxy, roots, imds } = config;
+        let Config {
+            args,
+            proxy,
+            roots,
+            imds,
+        } = config;
         if !args.ignored.is_empty() {
-            let flags = args.ignored.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+            let flags = args
+                .ignored
+                .iter()
+                .map(String::as_str)
+                .collect::<Vec<_>>()
+                .join(" ");
             warn!(flags, "these flags have no effect in this provider");
         }
         let path = args.healthz_path.as_str();
@@ -117,10 +132,16 @@ impl Provider {
 
         let metrics = Arc::new(Metrics::default());
         let observer = Arc::new(CallMetrics(Arc::clone(&metrics)));
-        let transport =
-            Transport::new(TransportOptions { proxy, roots, imds, observer: Some(observer) })?;
+        let transport = Transport::new(TransportOptions {
+            proxy,
+            roots,
+            imds,
+            observer: Some(observer),
+        })?;
         let options = MountOptions {
-            defaults: Defaults { cloud: args.cloud_name },
+            defaults: Defaults {
+                cloud: args.cloud_name,
+            },
             render: RenderOptions {
                 construct_pem_chain: args.construct_pem_chain,
                 separate_files: args.write_cert_and_key_in_separate_files,
@@ -131,7 +152,8 @@ impl Provider {
         let mounter = Arc::new(Mounter::new(transport, options));
 
         let endpoint: Endpoint = args.endpoint.parse()?;
-        let listener = SocketListener::bind(endpoint.path(), &args.allow_uids)?;
+        let listener =
+            SocketListener::bind(endpoint.path())?.allow_uids(args.allow_uids.iter().copied());
         let stop = CancellationToken::new();
         let health = Arc::new(Health {
             socket: endpoint.path().to_owned(),
@@ -142,14 +164,23 @@ impl Provider {
             address: args.http_address,
             healthz_port: args.healthz_port,
             healthz_path: args.healthz_path.clone(),
-            healthz_timeout: args.healthz_timeout,
             prometheus_port: args.prometheus_port,
         };
-        let addresses =
-            http::serve(&http_options, Arc::clone(&health), Arc::clone(&metrics), &stop).await?;
+        let addresses = http::serve(
+            &http_options,
+            Arc::clone(&health),
+            Arc::clone(&metrics),
+            &stop,
+        )
+        .await?;
 
         let service = ProviderService::new(mounter, Arc::clone(&metrics));
-        let server = tokio::spawn(serve(listener, service, args.max_message_bytes, stop.clone()));
+        let server = tokio::spawn(serve(
+            listener,
+            service,
+            args.max_message_bytes,
+            stop.clone(),
+        ));
         info!(
             version = env!("CARGO_PKG_VERSION"),
             socket = %endpoint.path().display(),
@@ -213,13 +244,16 @@ async fn serve(
     stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
     let (reporter, health) = tonic_health::server::health_reporter();
-    reporter.set_serving::<CsiDriverProviderServer<ProviderService>>().await;
+    reporter
+        .set_serving::<CsiDriverProviderServer<ProviderService>>()
+        .await;
     let provider = CsiDriverProviderServer::new(service)
         .max_decoding_message_size(MAX_REQUEST_BYTES)
         .max_encoding_message_size(max_message_bytes);
     tonic::transport::Server::builder()
         .add_service(health)
         .add_service(provider)
-        .serve_with_incoming_shutdown(listener.incoming(stop.clone()), stop.cancelled_owned())
+        // The listener ends by itself at the stop, after those who wait in its queue.
+        .serve_with_incoming_shutdown(listener.incoming(stop), std::future::pending())
         .await
 }

@@ -39,7 +39,10 @@ pub fn init(options: LogOptions) -> Result<(), Box<dyn std::error::Error + Send 
         builder.try_init()?;
     }
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let place = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         tracing::error!(place, "panic");
     }));
     Ok(())

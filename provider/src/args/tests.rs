@@ -35,7 +35,10 @@ fn the_go_providers_manifest_starts_this_program() {
     assert_eq!(args.healthz_timeout, Duration::from_secs(10));
     assert_eq!(args.cloud_name, Cloud::UsGovernment);
     let ignored: Vec<_> = args.ignored.iter().map(String::as_str).collect();
-    assert_eq!(ignored, ["enable-pprof", "log_dir", "logtostderr", "metrics-backend"]);
+    assert_eq!(
+        ignored,
+        ["enable-pprof", "log_dir", "logtostderr", "metrics-backend"]
+    );
 }
 
 #[test]
@@ -52,7 +55,10 @@ fn defaults_are_those_of_the_documentation() {
 #[test]
 fn mistakes_name_the_flag_and_the_remedy() {
     let cases = [
-        (&["--cloud-name=AzureMoonCloud"][..], "AzurePublicCloud, AzureUSGovernmentCloud"),
+        (
+            &["--cloud-name=AzureMoonCloud"][..],
+            "AzurePublicCloud, AzureUSGovernmentCloud",
+        ),
         (&["--mount-timeout=fast"], "use a duration such as 30s"),
         (&["--mount-timeout=0s"], "must be more than zero"),
         (&["--construct-pem-chain=yes"], "use true or false"),
@@ -66,7 +72,12 @@ fn mistakes_name_the_flag_and_the_remedy() {
 
 #[test]
 fn switches_can_be_turned_off() {
-    let args = read(&["--construct-pem-chain=false", "--allow-uid=7,8", "--allow-uid=9"]).unwrap();
+    let args = read(&[
+        "--construct-pem-chain=false",
+        "--allow-uid=7,8",
+        "--allow-uid=9",
+    ])
+    .unwrap();
     assert!(!args.construct_pem_chain);
     assert_eq!(args.allow_uids, [7, 8, 9]);
 }

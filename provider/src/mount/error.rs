@@ -11,10 +11,10 @@ pub enum MountError {
     Request(#[from] RequestError),
     /// No token.
     #[error(transparent)]
-    Token(#[from] TokenError),
+    Token(Box<TokenError>),
     /// One or more objects could not be read.
     #[error("{0}")]
-    Fetch(FetchFailure),
+    Fetch(Box<FetchFailure>),
     /// An object was read and cannot take the form asked for.
     #[error("{object_type} {name}: {error}")]
     Render {
@@ -63,7 +63,10 @@ impl FetchFailure {
         let mut errors = errors;
         errors.sort_by_key(outage);
         let mut errors = errors.into_iter();
-        Some(Self { first: errors.next()?, others: errors.collect() })
+        Some(Self {
+            first: errors.next()?,
+            others: errors.collect(),
+        })
     }
 
     /// Every failure.
@@ -85,6 +88,12 @@ impl std::fmt::Display for FetchFailure {
     }
 }
 
+impl From<TokenError> for MountError {
+    fn from(error: TokenError) -> Self {
+        Self::Token(Box::new(error))
+    }
+}
+
 impl MountError {
     pub(super) fn render(object: &Object, error: RenderError) -> Self {
         Self::Render {
@@ -97,7 +106,7 @@ impl MountError {
     /// What the failure means for the caller.
     pub fn category(&self) -> Category {
         match self {
-            Self::Request(error) => error.category(),
+            Self::Request(_) => Category::InvalidArgument,
             Self::Token(error) => error.category(),
             Self::Fetch(failure) => failure.first.category(),
             Self::Render { .. } => Category::FailedPrecondition,
@@ -108,7 +117,7 @@ impl MountError {
     /// The vault's or Entra's answers behind the failure.
     pub fn fetch_errors(&self) -> impl Iterator<Item = &FetchError> {
         let failure = match self {
-            Self::Fetch(failure) => Some(failure),
+            Self::Fetch(failure) => Some(failure.as_ref()),
             _ => None,
         };
         failure.into_iter().flat_map(FetchFailure::all)

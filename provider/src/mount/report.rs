@@ -88,7 +88,10 @@ impl Report {
         now: Timestamp,
     ) {
         let now = now.as_second();
-        let expired = fetched.validity.expires.is_some_and(|expires| expires <= now);
+        let expired = fetched
+            .validity
+            .expires
+            .is_some_and(|expires| expires <= now);
         let early = fetched.validity.not_before.is_some_and(|start| start > now);
         let warnings = [
             expired.then(|| "has expired and is mounted all the same".to_owned()),
@@ -110,7 +113,9 @@ impl Report {
     }
 
     fn calls(&self) -> (u32, u32) {
-        self.session.as_ref().map_or((0, 0), |s| (s.token_calls(), s.vault_calls()))
+        self.session
+            .as_ref()
+            .map_or((0, 0), |s| (s.token_calls(), s.vault_calls()))
     }
 
     fn milliseconds(&self) -> u64 {
@@ -201,7 +206,10 @@ impl Report {
 impl Drop for Report {
     fn drop(&mut self) {
         if !self.finished && !std::thread::panicking() {
-            self.ended("Cancelled", "the caller went away before the mount was done");
+            self.ended(
+                "Cancelled",
+                "the caller went away before the mount was done",
+            );
         }
     }
 }

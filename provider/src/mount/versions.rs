@@ -20,13 +20,22 @@ pub(super) fn of(objects: &[Object], fetched: &[Fetched]) -> Vec<ObjectVersion> 
                 id = format!("{id}@{}", object.path);
                 seen.insert(id.clone());
             }
-            ObjectVersion { id, version: fetched.version.to_string() }
+            ObjectVersion {
+                id,
+                version: fetched.version.to_string(),
+            }
         })
         .collect()
 }
 
 /// The answer to a class without objects. The driver takes an answer without versions for a fault.
 pub(super) fn empty() -> MountResponse {
-    let version = ObjectVersion { id: "no-objects".to_owned(), version: "0".to_owned() };
-    MountResponse { object_version: vec![version], ..MountResponse::default() }
+    let version = ObjectVersion {
+        id: "no-objects".to_owned(),
+        version: "0".to_owned(),
+    };
+    MountResponse {
+        object_version: vec![version],
+        ..MountResponse::default()
+    }
 }

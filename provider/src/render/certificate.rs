@@ -15,13 +15,17 @@ pub(super) fn render(
     options: RenderOptions,
 ) -> Result<Rendered, RenderError> {
     let (text, warning) = match content_type {
-        Some("application/x-pem-file") => {
-            (Zeroizing::new(String::from_utf8_lossy(value.expose()).into_owned()), None)
-        }
+        Some("application/x-pem-file") => (
+            Zeroizing::new(String::from_utf8_lossy(value.expose()).into_owned()),
+            None,
+        ),
         Some("application/x-pkcs12") if object.format == Format::Pfx => {
             // There is nothing to split in a PFX, so separate files are not written for it.
             let contents = decode::value(value.expose(), object.encoding)?;
-            return Ok(Rendered { files: vec![file(object, "", contents)], warning: None });
+            return Ok(Rendered {
+                files: vec![file(object, "", contents)],
+                warning: None,
+            });
         }
         Some("application/x-pkcs12") => pfx_to_pem(value, options)?,
         Some(other) => {
@@ -42,7 +46,9 @@ pub(super) fn render(
             parts
                 .into_iter()
                 .filter(|(_, part)| !part.is_empty())
-                .map(|(suffix, part)| file(object, suffix, Bytes::copy_from_slice(part.as_bytes()))),
+                .map(|(suffix, part)| {
+                    file(object, suffix, Bytes::copy_from_slice(part.as_bytes()))
+                }),
         );
     }
     files.push(file(object, "", Bytes::copy_from_slice(text.as_bytes())));
@@ -56,7 +62,10 @@ fn encoded(object: &Object, text: &str) -> Result<Rendered, RenderError> {
         Encoding::Utf8 | Encoding::Base64 | Encoding::Hex => {
             let contents = decode::value(text.as_bytes(), object.encoding)
                 .map_err(|_| RenderError::EncodedPem)?;
-            Ok(Rendered { files: vec![file(object, "", contents)], warning: None })
+            Ok(Rendered {
+                files: vec![file(object, "", contents)],
+                warning: None,
+            })
         }
     }
 }
@@ -94,8 +103,19 @@ fn split(text: &str) -> (Zeroizing<String>, Zeroizing<String>) {
     let mut certificates = Zeroizing::new(String::new());
     let mut others = Zeroizing::new(String::new());
     for block in pem::split(text) {
-        let part = if block.label == pem::CERTIFICATE { &mut certificates } else { &mut others };
-        part.push_str(block.text);
+        let part = if block.label == pem::CERTIFICATE {
+            &mut certificates
+        } else {
+            &mut others
+        };
+        // Written anew, as the Go provider does, but for a block with headers, which an encoder
+        // of plain blocks would lose.
+        if block.text.contains(':') {
+            part.push_str(block.text);
+            part.push('\n');
+        } else {
+            part.push_str(&Zeroizing::new(pem::encode(block.label, &block.der)));
+        }
     }
     (certificates, others)
 }

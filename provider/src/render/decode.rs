@@ -20,8 +20,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
     // Line breaks may stand anywhere, other white space nowhere.
-    let text: Zeroizing<Vec<u8>> =
-        text.iter().copied().filter(|b| !matches!(b, b'\r' | b'\n')).collect::<Vec<_>>().into();
+    let text: Zeroizing<Vec<u8>> = text
+        .iter()
+        .copied()
+        .filter(|b| !matches!(b, b'\r' | b'\n'))
+        .collect::<Vec<_>>()
+        .into();
     BASE64.decode(text.as_slice()).ok()
 }
 
@@ -30,6 +34,8 @@ pub(super) fn value(text: &[u8], encoding: Encoding) -> Result<Bytes, RenderErro
     match encoding {
         Encoding::Utf8 => Ok(Bytes::copy_from_slice(text)),
         Encoding::Base64 => base64(text).map(Bytes::from).ok_or(RenderError::NotBase64),
-        Encoding::Hex => hex::decode(text).map(Bytes::from).map_err(|_| RenderError::NotHex),
+        Encoding::Hex => hex::decode(text)
+            .map(Bytes::from)
+            .map_err(|_| RenderError::NotHex),
     }
 }

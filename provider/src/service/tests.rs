@@ -21,7 +21,9 @@ fn the_grpc_timeout_is_read_in_all_units_and_garbage_is_none() {
     ];
     for (text, expected) in cases {
         let mut request = Request::new(());
-        request.metadata_mut().insert("grpc-timeout", text.parse().unwrap());
+        request
+            .metadata_mut()
+            .insert("grpc-timeout", text.parse().unwrap());
         assert_eq!(grpc_timeout(&request), expected, "{text}");
     }
     assert_eq!(grpc_timeout(&Request::new(())), None);

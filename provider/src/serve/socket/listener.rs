@@ -9,8 +9,9 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use futures::Stream;
+use futures::{FutureExt as _, Stream};
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
+use tokio_util::sync::CancellationToken;
 
 use super::file::SocketFile;
 use super::peers::Peers;
@@ -168,14 +169,31 @@ impl SocketListener {
         self.file.clone()
     }
 
-    /// The connections of allowed peers, for tonic's `serve_with_incoming_shutdown`. It has no end
-    /// and yields no error: a failed accept is reported and tried again after a pause.
+    /// The connections of allowed peers, until `stop`. It yields no error: a failed accept is
+    /// reported and tried again after a pause.
+    ///
+    /// At the stop the name is removed first, so that nobody else comes, and whoever had connected
+    /// by then is still accepted: closing the listener instead would reset them.
     pub fn incoming(
         self,
+        stop: CancellationToken,
     ) -> impl Stream<Item = io::Result<AuthorityStream<UnixStream>>> + Send + 'static {
-        futures::stream::unfold(self, async |mut listener| {
-            let stream = listener.accept().await;
-            Some((Ok(AuthorityStream::new(stream)), listener))
+        futures::stream::unfold(self, move |mut listener| {
+            let stop = stop.clone();
+            async move {
+                let accepted = stop.run_until_cancelled(listener.accept()).await;
+                let stream = match accepted {
+                    Some(stream) => stream,
+                    None => {
+                        if let Err(error) = listener.file.unlink() {
+                            let path = listener.file.path().display();
+                            tracing::warn!(%error, %path, "cannot remove the socket");
+                        }
+                        listener.accept().now_or_never()?
+                    }
+                };
+                Some((Ok(AuthorityStream::new(stream)), listener))
+            }
         })
     }
 

@@ -10,6 +10,7 @@ use futures::StreamExt;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 
 use super::listener::{pause, remove_stale};
@@ -50,7 +51,11 @@ fn an_endpoint_is_a_unix_scheme_and_an_absolute_path() {
 async fn a_caller_is_accepted_with_its_credentials() {
     let directory = directory();
     let path = directory.path().join("azure.sock");
-    let mut incoming = Box::pin(SocketListener::bind(&path).unwrap().incoming());
+    let mut incoming = Box::pin(
+        SocketListener::bind(&path)
+            .unwrap()
+            .incoming(CancellationToken::new()),
+    );
     let mut client = UnixStream::connect(&path).await.unwrap();
     let mut served = incoming.next().await.unwrap().unwrap();
     let peer = served.connect_info().peer_cred.unwrap();
@@ -68,10 +73,14 @@ async fn no_connect_is_refused_while_sockets_take_over_from_one_another() {
     let accepted = Arc::new(AtomicUsize::new(0));
     let accept = |listener: SocketListener| {
         let accepted = Arc::clone(&accepted);
-        tokio::spawn(listener.incoming().for_each(move |_| {
-            accepted.fetch_add(1, Ordering::Relaxed);
-            std::future::ready(())
-        }))
+        tokio::spawn(
+            listener
+                .incoming(CancellationToken::new())
+                .for_each(move |_| {
+                    accepted.fetch_add(1, Ordering::Relaxed);
+                    std::future::ready(())
+                }),
+        )
     };
     let mut servers = vec![accept(SocketListener::bind(&path).unwrap())];
     let done = Arc::new(AtomicBool::new(false));

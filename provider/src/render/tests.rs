@@ -1,0 +1,216 @@
+use vaultbind_keyvault::{Content, Fetched, Sensitive, Validity};
+
+use super::*;
+use crate::request::{Encoding, Format, Object};
+
+fn object(encoding: Encoding, format: Format) -> Object {
+    Object {
+        object_type: "secret".parse().unwrap(),
+        name: "web".parse().unwrap(),
+        version: None,
+        path: "tls/web".parse().unwrap(),
+        mode: "0440".parse().unwrap(),
+        encoding,
+        format,
+    }
+}
+
+fn fetched(content: Content) -> Fetched {
+    let version = "0123456789abcdef0123456789abcdef".parse().unwrap();
+    Fetched {
+        version,
+        validity: Validity::default(),
+        content,
+    }
+}
+
+fn secret(value: &str) -> Fetched {
+    fetched(Content::Secret {
+        value: Sensitive::from(value),
+        content_type: Some("application/x-pkcs12".to_owned()),
+        of_certificate: false,
+    })
+}
+
+fn certificate_secret(value: &str, content_type: Option<&str>) -> Fetched {
+    fetched(Content::Secret {
+        value: Sensitive::from(value),
+        content_type: content_type.map(str::to_owned),
+        of_certificate: true,
+    })
+}
+
+fn files(rendered: &Rendered) -> Vec<(&str, &[u8])> {
+    rendered
+        .files
+        .iter()
+        .map(|file| (file.path.as_str(), &file.contents[..]))
+        .collect()
+}
+
+fn error(object: &Object, fetched: &Fetched) -> RenderError {
+    match render(object, fetched, RenderOptions::default()) {
+        Ok(_) => panic!("rendered"),
+        Err(error) => error,
+    }
+}
+
+#[test]
+fn a_secret_is_mounted_as_it_is_or_decoded() {
+    type Case<'a> = (Encoding, &'a str, Result<&'a [u8], RenderError>);
+    let cases: [Case<'_>; 14] = [
+        (Encoding::Utf8, "pässword\n", Ok("pässword\n".as_bytes())),
+        (Encoding::Utf8, "", Ok(b"")),
+        (Encoding::Base64, "AAH/", Ok(&[0, 1, 255])),
+        (Encoding::Base64, "AA\r\nH/\n", Ok(&[0, 1, 255])),
+        (Encoding::Base64, "YQ==", Ok(b"a")),
+        // The bits left over are not checked, as in Go's decoder.
+        (Encoding::Base64, "YR==", Ok(b"a")),
+        (Encoding::Base64, "", Ok(b"")),
+        (Encoding::Base64, "YQ", Err(RenderError::NotBase64)),
+        (Encoding::Base64, "YQ== ", Err(RenderError::NotBase64)),
+        (Encoding::Base64, "_-8=", Err(RenderError::NotBase64)),
+        (Encoding::Hex, "00fF", Ok(&[0, 255])),
+        (Encoding::Hex, "0", Err(RenderError::NotHex)),
+        (Encoding::Hex, "0x00", Err(RenderError::NotHex)),
+        (Encoding::Hex, "00\n", Err(RenderError::NotHex)),
+    ];
+    for (encoding, value, expected) in cases {
+        let object = object(encoding, Format::Pem);
+        let rendered = render(&object, &secret(value), RenderOptions::default());
+        match (rendered, expected) {
+            (Ok(rendered), Ok(bytes)) => assert_eq!(files(&rendered), [("tls/web", bytes)]),
+            (Err(error), Err(expected)) => assert_eq!(error, expected, "{value}"),
+            (rendered, expected) => panic!("{value}: {:?} {expected:?}", rendered.err()),
+        }
+    }
+}
+
+#[test]
+fn a_pem_certificate_is_mounted_verbatim_and_split_on_demand() {
+    let key = pem::encode(pem::PRIVATE_KEY, b"key");
+    let leaf = pem::encode(pem::CERTIFICATE, b"leaf");
+    let issuer = pem::encode(pem::CERTIFICATE, b"issuer");
+    let text = format!("# a comment\n{issuer}{key}{leaf}");
+    let fetched = certificate_secret(&text, Some("application/x-pem-file"));
+    let object = object(Encoding::Utf8, Format::Pem);
+
+    let whole = render(&object, &fetched, RenderOptions::default()).unwrap();
+    assert_eq!(files(&whole), [("tls/web", text.as_bytes())]);
+
+    let options = RenderOptions {
+        separate_files: true,
+        ..RenderOptions::default()
+    };
+    let split = render(&object, &fetched, options).unwrap();
+    let certificates = format!("{issuer}{leaf}");
+    assert_eq!(
+        files(&split),
+        [
+            ("tls/web.crt", certificates.as_bytes()),
+            ("tls/web.key", key.as_bytes()),
+            ("tls/web", text.as_bytes()),
+        ]
+    );
+    assert!(split.files.iter().all(|file| file.mode.bits() == 0o440));
+}
+
+#[test]
+fn separate_files_are_left_out_where_they_would_be_empty() {
+    let leaf = pem::encode(pem::CERTIFICATE, b"leaf");
+    let fetched = certificate_secret(&leaf, Some("application/x-pem-file"));
+    let options = RenderOptions {
+        separate_files: true,
+        ..RenderOptions::default()
+    };
+    let split = render(&object(Encoding::Utf8, Format::Pem), &fetched, options).unwrap();
+    assert_eq!(
+        files(&split),
+        [
+            ("tls/web.crt", leaf.as_bytes()),
+            ("tls/web", leaf.as_bytes())
+        ]
+    );
+
+    let pfx = certificate_secret("AAEC", Some("application/x-pkcs12"));
+    let split = render(&object(Encoding::Utf8, Format::Pfx), &pfx, options).unwrap();
+    assert_eq!(files(&split), [("tls/web", &b"AAEC"[..])]);
+}
+
+#[test]
+fn a_pfx_asked_for_as_such_is_base64_text_or_its_bytes() {
+    let pfx = certificate_secret("AAEC", Some("application/x-pkcs12"));
+    let text = render(
+        &object(Encoding::Utf8, Format::Pfx),
+        &pfx,
+        RenderOptions::default(),
+    );
+    assert_eq!(files(&text.unwrap()), [("tls/web", &b"AAEC"[..])]);
+    let bytes = render(
+        &object(Encoding::Base64, Format::Pfx),
+        &pfx,
+        RenderOptions::default(),
+    );
+    assert_eq!(files(&bytes.unwrap()), [("tls/web", &[0, 1, 2][..])]);
+}
+
+#[test]
+fn what_cannot_be_rendered_says_what_to_do() {
+    let pem = object(Encoding::Utf8, Format::Pem);
+    let pkcs12 = Some("application/x-pkcs12");
+    let cases = [
+        (
+            pem.clone(),
+            certificate_secret("AAEC", None),
+            "this one has none",
+        ),
+        (
+            pem.clone(),
+            certificate_secret("AAEC", Some("text/plain")),
+            "has text/plain",
+        ),
+        (
+            pem.clone(),
+            certificate_secret("not base64", pkcs12),
+            "import the certificate again",
+        ),
+        (
+            pem.clone(),
+            certificate_secret("AAEC", pkcs12),
+            "cannot be opened",
+        ),
+        (
+            object(Encoding::Base64, Format::Pem),
+            certificate_secret("-----BEGIN", Some("application/x-pem-file")),
+            "objectFormat: pfx",
+        ),
+        (
+            pem,
+            fetched(Content::Key(PublicKey::Ec {
+                curve: "P-256K".to_owned(),
+                x: vec![1],
+                y: vec![1],
+            })),
+            "use P-256, P-384 or P-521",
+        ),
+    ];
+    for (object, fetched, expected) in cases {
+        let error = error(&object, &fetched).to_string();
+        assert!(error.contains(expected), "{error}");
+        assert!(error.chars().count() <= 250, "{error}");
+    }
+}
+
+#[test]
+fn a_leaf_certificate_is_one_pem_block() {
+    let rendered = render(
+        &object(Encoding::Utf8, Format::Pem),
+        &fetched(Content::Certificate(b"leaf".to_vec())),
+        RenderOptions::default(),
+    );
+    let expected = pem::encode(pem::CERTIFICATE, b"leaf");
+    assert_eq!(
+        files(&rendered.unwrap()),
+        [("tls/web", expected.as_bytes())]
+    );
+}
