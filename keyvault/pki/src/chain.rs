@@ -4,7 +4,7 @@
 //!
 //! - *by key identifier*: the first other certificate whose subject key identifier equals the
 //!   authority key identifier. Where this rule alone puts every certificate in one chain, its
-//!   order is the answer.
+//!   order is the answer, unless that chain starts with another certificate than the key's.
 //! - *with names*, when it does not: the same first, then the first other certificate whose
 //!   subject is the issuer's name, if one of the two lacks its identifier.
 //!

@@ -56,6 +56,9 @@ impl fmt::Debug for Contents {
 /// Revocation lists in it are passed over; other bags that are neither key nor certificate are an
 /// error, so that nothing gets lost unnoticed.
 ///
+/// Key derivation keeps a processor busy: milliseconds for usual files, about a second for one at
+/// the limit of [`MAX_ITERATIONS`]. Asynchronous callers hand it to a thread for blocking work.
+///
 /// # Errors
 /// See [`Error`]. Texts are stable and hold nothing of the file but the identifier of an
 /// unsupported algorithm.

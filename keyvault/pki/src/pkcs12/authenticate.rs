@@ -3,14 +3,16 @@
 use der::Tag;
 use der::asn1::ObjectIdentifier;
 use hmac::{Hmac, KeyInit, Mac as _};
+use std::ops::RangeInclusive;
 
 use super::derive::{self, Budget, Hash, Parameters, Password, Pbkdf2, Purpose, with_hash};
 use super::error::Error;
 use crate::asn1::Elements;
 
 const PBMAC1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.5.14");
-/// Longest PBMAC1 key, in bytes: the output of the longest hash.
-const MAX_KEY: u64 = 64;
+/// Lengths of a PBMAC1 key, in bytes. With less than the RFC's minimum, a forger could choose a key
+/// short enough for any password to match; more than the longest hash is of no use.
+const KEY_LENGTHS: RangeInclusive<u64> = 20..=64;
 const PART: &str = "MAC";
 
 /// MacData.
@@ -55,7 +57,7 @@ impl<'a> Mac<'a> {
             let kdf = Pbkdf2::read(&kdf, PART)?;
             let key_length = kdf
                 .key_length()
-                .filter(|length| (1..=MAX_KEY).contains(length));
+                .filter(|length| KEY_LENGTHS.contains(length));
             let key_length = key_length
                 .and_then(|length| length.try_into().ok())
                 .ok_or_else(malformed)?;

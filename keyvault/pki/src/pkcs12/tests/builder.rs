@@ -134,7 +134,16 @@ pub(crate) fn mac(password: &Password<'_>, iterations: u32, content: &[u8]) -> V
 
 /// PBMAC1 with HMAC-SHA-256 and a key of 32 bytes.
 pub(crate) fn pbmac1(password: &str, iterations: u32, content: &[u8]) -> Vec<u8> {
-    let mut key = [0; 32];
+    pbmac1_with(32, password, iterations, content)
+}
+
+pub(crate) fn pbmac1_with(
+    key_length: usize,
+    password: &str,
+    iterations: u32,
+    content: &[u8],
+) -> Vec<u8> {
+    let mut key = vec![0; key_length];
     pbkdf2::pbkdf2_hmac::<sha2::Sha512>(password.as_bytes(), b"salt", iterations, &mut key);
     let tag = Hmac::<sha2::Sha256>::new_from_slice(&key)
         .unwrap()
@@ -146,7 +155,7 @@ pub(crate) fn pbmac1(password: &str, iterations: u32, content: &[u8]) -> Vec<u8>
         &sequence(&[
             &octets(b"salt"),
             &integer(u64::from(iterations)),
-            &integer(32),
+            &integer(key_length as u64),
             &prf,
         ]),
     );

@@ -165,6 +165,20 @@ fn pbmac1_is_checked() {
 }
 
 #[test]
+fn pbmac1_keys_that_prove_nothing_are_refused() {
+    let safes = [plain_safe(&[certificate_bag(CERTIFICATE)])];
+    for (length, accepted) in [(1, false), (19, false), (20, true), (64, true), (65, false)] {
+        let der = file_with(&safes, |content| pbmac1_with(length, "secret", 2, content));
+        let expected = if accepted {
+            None
+        } else {
+            Some(Error::Malformed("MAC"))
+        };
+        assert_eq!(decode(&der, "secret").err(), expected, "{length} bytes");
+    }
+}
+
+#[test]
 fn bags_keep_their_order_over_safes_and_nesting() {
     let certificate = |number: u8| vec![0x30, 3, 2, 1, number];
     let nested = bag(
