@@ -1,0 +1,343 @@
+//! Who may do what: network rules, roles with data actions, access policies.
+
+use std::net::IpAddr;
+
+use super::error::ApiError;
+use super::names::Collection;
+use super::request::{Caller, VaultRequest};
+use super::route::{Call, Verb};
+
+/// From where a vault may be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Network {
+    Open,
+    /// Only from these addresses.
+    Firewall(Vec<IpAddr>),
+    PrivateOnly,
+}
+
+/// The permission model of a vault.
+#[derive(Debug, Clone)]
+pub(super) enum Authorization {
+    Roles(Vec<Assignment>),
+    AccessPolicies(Vec<AccessPolicy>),
+}
+
+/// A built-in role given to a principal, on the vault or on one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Assignment {
+    pub(super) principal: String,
+    pub(super) role: &'static Role,
+    pub(super) object: Option<(Collection, String)>,
+}
+
+/// The permissions of one principal under the older model, in lower case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct AccessPolicy {
+    pub(super) principal: String,
+    pub(super) secrets: Vec<String>,
+    pub(super) keys: Vec<String>,
+    pub(super) certificates: Vec<String>,
+}
+
+/// A built-in role; actions are without the prefix `Microsoft.KeyVault/vaults/`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Role {
+    pub(super) name: &'static str,
+    id: &'static str,
+    actions: &'static [&'static str],
+}
+
+/// The built-in roles with data actions on vaults.
+pub(super) const ROLES: [Role; 8] = [
+    Role {
+        name: "Key Vault Secrets User",
+        id: "4633458b-17de-408a-b874-0445c86b69e6",
+        actions: &["secrets/getSecret/action", "secrets/readMetadata/action"],
+    },
+    Role {
+        name: "Key Vault Reader",
+        id: "21090545-7ca7-4776-b22c-e363652d74d2",
+        actions: &["*/read", "secrets/readMetadata/action"],
+    },
+    Role {
+        name: "Key Vault Certificate User",
+        id: "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba",
+        actions: &[
+            "certificates/read",
+            "secrets/getSecret/action",
+            "secrets/readMetadata/action",
+            "keys/read",
+        ],
+    },
+    Role {
+        name: "Key Vault Crypto User",
+        id: "12338af0-0e69-4776-bea7-57ae8d297424",
+        actions: &["keys/read", "keys/update/action"],
+    },
+    Role {
+        name: "Key Vault Secrets Officer",
+        id: "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
+        actions: &["secrets/*"],
+    },
+    Role {
+        name: "Key Vault Crypto Officer",
+        id: "14b46e9e-c2b7-41b4-b07b-48a6ebf60603",
+        actions: &["keys/*", "keyrotationpolicies/*"],
+    },
+    Role {
+        name: "Key Vault Certificates Officer",
+        id: "a4417e6f-fecd-4de8-b567-7b0420556985",
+        actions: &[
+            "certificatecas/*",
+            "certificates/*",
+            "certificatecontacts/write",
+        ],
+    },
+    Role {
+        name: "Key Vault Administrator",
+        id: "00482a5a-887f-4fb3-b363-3b7fe8e74483",
+        actions: &["*"],
+    },
+];
+
+impl Role {
+    /// A role by its name or definition id.
+    pub(super) fn find(role: &str) -> Option<&'static Self> {
+        ROLES.iter().find(|known| {
+            known.name.eq_ignore_ascii_case(role) || known.id.eq_ignore_ascii_case(role)
+        })
+    }
+
+    fn allows(&self, action: &str) -> bool {
+        self.actions.iter().any(|pattern| matches(pattern, action))
+    }
+}
+
+/// Whether an action pattern with at most one `*`, at its start or end, covers an action.
+fn matches(pattern: &str, action: &str) -> bool {
+    if let Some(start) = pattern.strip_suffix('*') {
+        action.starts_with(start)
+    } else if let Some(end) = pattern.strip_prefix('*') {
+        action.ends_with(end)
+    } else {
+        pattern == action
+    }
+}
+
+/// What a vault says of itself in refusals.
+pub(super) struct Site<'a> {
+    /// `name;location=region`
+    pub(super) vault: String,
+    /// The ARM id in the data plane's spelling.
+    pub(super) resource: &'a str,
+}
+
+/// Refuses requests from a network the vault is closed to.
+pub(super) fn check_network(
+    network: &Network,
+    request: &VaultRequest,
+    site: &Site<'_>,
+) -> Result<(), ApiError> {
+    let caller = describe(&request.caller);
+    let vault = &site.vault;
+    match network {
+        Network::Open => Ok(()),
+        Network::Firewall(allowed) if allowed.contains(&request.client_address) => Ok(()),
+        Network::Firewall(_) => {
+            let address = request.client_address;
+            Err(ApiError::forbidden(
+                "ForbiddenByFirewall",
+                format!(
+                    "Client address is not authorized and caller is not a trusted service.\r\n\
+                     Client address: {address}\r\nCaller: {caller}\r\nVault: {vault}"
+                ),
+            ))
+        }
+        Network::PrivateOnly => Err(ApiError::forbidden(
+            "ForbiddenByConnection",
+            format!(
+                "Public network access is disabled and request is not from a trusted service nor \
+                 via an approved private link.\r\nCaller: {caller}\r\nVault: {vault}"
+            ),
+        )),
+    }
+}
+
+/// Refuses calls the caller has no right to, whether or not the object exists.
+pub(super) fn check(
+    authorization: &Authorization,
+    call: &Call,
+    caller: &Caller,
+    site: &Site<'_>,
+) -> Result<(), ApiError> {
+    let (action, permission) = requirement(call.kind, call.verb);
+    match authorization {
+        Authorization::Roles(assignments) => {
+            let granted = assignments.iter().any(|assignment| {
+                is_principal(&assignment.principal, caller)
+                    && assignment.covers(call)
+                    && assignment.role.allows(action)
+            });
+            if granted {
+                Ok(())
+            } else {
+                Err(no_role(call, action, caller, site))
+            }
+        }
+        Authorization::AccessPolicies(policies) => {
+            let mut mine = policies
+                .iter()
+                .filter(|policy| is_principal(&policy.principal, caller))
+                .peekable();
+            let inner = if mine.peek().is_some() {
+                "ForbiddenByPolicy"
+            } else {
+                "AccessDenied"
+            };
+            if mine.any(|policy| policy.allows(call.kind, permission)) {
+                Ok(())
+            } else {
+                Err(no_policy(inner, call.kind, permission, caller, site))
+            }
+        }
+    }
+}
+
+fn is_principal(principal: &str, caller: &Caller) -> bool {
+    principal.eq_ignore_ascii_case(&caller.client_id)
+        || principal.eq_ignore_ascii_case(&caller.object_id)
+}
+
+impl Assignment {
+    /// Calls on a whole collection have the vault as their scope, so an assignment on an object
+    /// never covers them.
+    fn covers(&self, call: &Call) -> bool {
+        self.object
+            .as_ref()
+            .is_none_or(|(kind, name)| *kind == call.kind && name.eq_ignore_ascii_case(&call.name))
+    }
+}
+
+impl AccessPolicy {
+    fn allows(&self, kind: Collection, permission: &str) -> bool {
+        let permissions = match kind {
+            Collection::Secrets => &self.secrets,
+            Collection::Keys => &self.keys,
+            Collection::Certificates => &self.certificates,
+        };
+        permissions
+            .iter()
+            .any(|given| given == permission || given == "all")
+    }
+}
+
+/// The data action and the access policy permission an operation needs.
+fn requirement(kind: Collection, verb: Verb) -> (&'static str, &'static str) {
+    match kind {
+        Collection::Secrets => secret_requirement(verb),
+        Collection::Keys => key_requirement(verb),
+        Collection::Certificates => certificate_requirement(verb),
+    }
+}
+
+fn secret_requirement(verb: Verb) -> (&'static str, &'static str) {
+    match verb {
+        Verb::List | Verb::ListVersions | Verb::ListDeleted => {
+            ("secrets/readMetadata/action", "list")
+        }
+        Verb::GetDeleted => ("secrets/readMetadata/action", "get"),
+        Verb::Update => ("secrets/update/action", "set"),
+        Verb::Delete => ("secrets/delete", "delete"),
+        Verb::Recover => ("secrets/recover/action", "recover"),
+        Verb::Purge => ("secrets/purge/action", "purge"),
+        Verb::Get => ("secrets/getSecret/action", "get"),
+        _ => ("secrets/setSecret/action", "set"),
+    }
+}
+
+fn key_requirement(verb: Verb) -> (&'static str, &'static str) {
+    match verb {
+        Verb::List | Verb::ListVersions | Verb::ListDeleted => ("keys/read", "list"),
+        Verb::Update => ("keys/update/action", "update"),
+        Verb::Delete => ("keys/delete", "delete"),
+        Verb::Recover => ("keys/recover/action", "recover"),
+        Verb::Purge => ("keys/purge/action", "purge"),
+        Verb::Create => ("keys/create/action", "create"),
+        Verb::Import => ("keys/import/action", "import"),
+        Verb::Rotate => ("keys/rotate/action", "rotate"),
+        Verb::GetRotationPolicy => ("keyrotationpolicies/read", "getrotationpolicy"),
+        Verb::SetRotationPolicy => ("keyrotationpolicies/write", "setrotationpolicy"),
+        _ => ("keys/read", "get"),
+    }
+}
+
+fn certificate_requirement(verb: Verb) -> (&'static str, &'static str) {
+    match verb {
+        Verb::List | Verb::ListVersions | Verb::ListDeleted => ("certificates/read", "list"),
+        Verb::Update | Verb::UpdatePolicy | Verb::UpdatePending => {
+            ("certificates/update/action", "update")
+        }
+        Verb::Delete | Verb::DeletePending => ("certificates/delete", "delete"),
+        Verb::Recover => ("certificates/recover/action", "recover"),
+        Verb::Purge => ("certificates/purge/action", "purge"),
+        Verb::Create => ("certificates/create/action", "create"),
+        Verb::Import => ("certificates/import/action", "import"),
+        _ => ("certificates/read", "get"),
+    }
+}
+
+fn describe(caller: &Caller) -> String {
+    let Caller {
+        client_id,
+        object_id,
+        tenant_id,
+    } = caller;
+    format!("appid={client_id};oid={object_id};iss=https://sts.windows.net/{tenant_id}/")
+}
+
+fn no_role(call: &Call, action: &str, caller: &Caller, site: &Site<'_>) -> ApiError {
+    let caller = describe(caller);
+    let Site { vault, resource } = site;
+    let object = if call.name.is_empty() {
+        String::new()
+    } else {
+        format!("/{}/{}", call.kind.segment(), call.name)
+    };
+    ApiError::forbidden(
+        "ForbiddenByRbac",
+        format!(
+            "Caller is not authorized to perform action on resource.\r\n\
+             If role assignments, deny assignments or role definitions were changed recently, \
+             please observe propagation time.\r\nCaller: {caller}\r\n\
+             Action: 'Microsoft.KeyVault/vaults/{action}'\r\nResource: '{resource}{object}'\r\n\
+             Assignment: (not found)\r\nDenyAssignmentId: null\r\n\
+             DecisionReason: 'DeniedWithNoValidRBAC' \r\nVault: {vault}\r\n"
+        ),
+    )
+}
+
+fn no_policy(
+    inner: &'static str,
+    kind: Collection,
+    permission: &str,
+    caller: &Caller,
+    site: &Site<'_>,
+) -> ApiError {
+    let Caller {
+        client_id,
+        object_id,
+        tenant_id,
+    } = caller;
+    let collection = kind.segment();
+    let vault = &site.vault;
+    ApiError::forbidden(
+        inner,
+        format!(
+            "The user, group or application 'appid={client_id};oid={object_id};numgroups=0;\
+             iss=https://sts.windows.net/{tenant_id}/' does not have {collection} {permission} \
+             permission on key vault '{vault}'. For help resolving this issue, please see \
+             https://go.microsoft.com/fwlink/?linkid=2125287"
+        ),
+    )
+}

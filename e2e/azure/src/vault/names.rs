@@ -1,0 +1,138 @@
+//! Names of clouds, collections and objects, and the ids made of them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+
+/// The cloud a vault lives in; it decides the host name and the token audience.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cloud {
+    Public,
+    UsGovernment,
+    China,
+}
+
+impl Cloud {
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        match name {
+            "AzurePublic" => Some(Self::Public),
+            "AzureUSGovernment" => Some(Self::UsGovernment),
+            "AzureChina" => Some(Self::China),
+            _ => None,
+        }
+    }
+
+    /// What follows the vault's name in its host name.
+    pub(super) fn suffix(self) -> &'static str {
+        match self {
+            Self::Public => "vault.azure.net",
+            Self::UsGovernment => "vault.usgovcloudapi.net",
+            Self::China => "vault.azure.cn",
+        }
+    }
+
+    pub(super) fn resource(self) -> &'static str {
+        match self {
+            Self::Public => "https://vault.azure.net",
+            Self::UsGovernment => "https://vault.usgovcloudapi.net",
+            Self::China => "https://vault.azure.cn",
+        }
+    }
+}
+
+/// One of the three kinds of objects a vault holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Collection {
+    /// `/secrets`
+    Secrets,
+    /// `/keys`
+    Keys,
+    /// `/certificates`
+    Certificates,
+}
+
+impl Collection {
+    /// The first path segment, such as `secrets`.
+    pub fn segment(self) -> &'static str {
+        match self {
+            Self::Secrets => "secrets",
+            Self::Keys => "keys",
+            Self::Certificates => "certificates",
+        }
+    }
+
+    pub(super) fn deleted_segment(self) -> &'static str {
+        match self {
+            Self::Secrets => "deletedsecrets",
+            Self::Keys => "deletedkeys",
+            Self::Certificates => "deletedcertificates",
+        }
+    }
+
+    /// The kind in the words of Azure's messages: `Secret`.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Secrets => "Secret",
+            Self::Keys => "Key",
+            Self::Certificates => "Certificate",
+        }
+    }
+
+    /// The kind inside a sentence: `secret`.
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Self::Secrets => "secret",
+            Self::Keys => "key",
+            Self::Certificates => "certificate",
+        }
+    }
+
+    /// The kind of a path segment and whether it names the deleted ones.
+    pub(super) fn from_segment(segment: &str) -> Option<(Self, bool)> {
+        [Self::Secrets, Self::Keys, Self::Certificates]
+            .into_iter()
+            .find_map(|kind| {
+                if segment.eq_ignore_ascii_case(kind.segment()) {
+                    Some((kind, false))
+                } else if segment.eq_ignore_ascii_case(kind.deleted_segment()) {
+                    Some((kind, true))
+                } else {
+                    None
+                }
+            })
+    }
+}
+
+/// Whether a vault may have this name.
+pub(super) fn is_vault_name(name: &str) -> bool {
+    (3..=24).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !name.ends_with('-')
+        && !name.contains("--")
+}
+
+/// Whether an object may have this name.
+pub(super) fn is_object_name(name: &str) -> bool {
+    (1..=127).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// Whether a path segment is a version id.
+pub(super) fn is_version(segment: &str) -> bool {
+    segment.len() == 32 && segment.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// A new version id. A UUID has fixed bits that would show in the sort order, its hash has not.
+pub(super) fn new_version() -> String {
+    let digest = Sha256::digest(uuid::Uuid::new_v4().as_bytes());
+    digest
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Base64 as JSON web keys and thumbprints have it.
+pub(super) fn base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}

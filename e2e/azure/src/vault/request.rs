@@ -1,0 +1,102 @@
+//! What comes in: requests, callers and secrets set from outside.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use http::Method;
+
+/// One request to a vault, taken apart by the HTTP server.
+pub struct VaultRequest {
+    /// The method.
+    pub method: Method,
+    /// The path, such as `/secrets/db-password`.
+    pub path: String,
+    /// The query without `?`.
+    pub query: String,
+    /// The body.
+    pub body: Bytes,
+    /// Who asks; the token has been checked already.
+    pub caller: Caller,
+    /// Where the request comes from; firewalls look at it.
+    pub client_address: IpAddr,
+    /// The value of `x-ms-client-request-id`, sent back.
+    pub client_request_id: Option<String>,
+}
+
+impl fmt::Debug for VaultRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VaultRequest")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("query", &self.query)
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .field("caller", &self.caller)
+            .field("client_address", &self.client_address)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The identity in the token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Claim `appid`.
+    pub client_id: String,
+    /// Claim `oid`.
+    pub object_id: String,
+    /// Claim `tid`.
+    pub tenant_id: String,
+}
+
+/// A secret version to be set by [`Vaults::set_secret`](super::Vaults::set_secret).
+#[derive(Clone, PartialEq, Eq)]
+pub struct SetSecret {
+    /// The value, at most 25 KB.
+    pub value: String,
+    /// The content type.
+    pub content_type: Option<String>,
+    /// Whether it may be read.
+    pub enabled: bool,
+    /// `nbf`, in Unix seconds.
+    pub not_before: Option<i64>,
+    /// `exp`, in Unix seconds.
+    pub expires: Option<i64>,
+    /// Tags, at most 15.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl SetSecret {
+    /// An enabled secret with nothing but a value.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self {
+            value: value.into(),
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for SetSecret {
+    fn default() -> Self {
+        Self {
+            value: String::new(),
+            content_type: None,
+            enabled: true,
+            not_before: None,
+            expires: None,
+            tags: BTreeMap::new(),
+        }
+    }
+}
+
+impl fmt::Debug for SetSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SetSecret")
+            .field("content_type", &self.content_type)
+            .field("enabled", &self.enabled)
+            .field("not_before", &self.not_before)
+            .field("expires", &self.expires)
+            .field("tags", &self.tags)
+            .finish_non_exhaustive()
+    }
+}
