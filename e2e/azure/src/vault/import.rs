@@ -1,8 +1,136 @@
-//! PFX and PEM as they come in.
+//! Certificates with their key as they come in: PKCS#12 in base64, or PEM.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use der::{Decode as _, Encode as _};
+use pem_rfc7468::LineEnding;
 
 use super::error::ApiError;
+use super::keys::PrivateKey;
+use super::secrets::{PEM, PKCS12};
 
-/// A PFX in base64 as PEM: key, then certificates.
-pub(super) fn pfx_to_pem(_value: &str) -> Result<String, ApiError> {
-    Err(ApiError::bad_parameter("PKCS#12 cannot be read"))
+/// A certificate to be imported.
+pub(super) struct Imported {
+    pub(super) key: PrivateKey,
+    /// DER, the key's own certificate first.
+    pub(super) chain: Vec<Vec<u8>>,
+    pub(super) subject: String,
+    pub(super) content_type: &'static str,
+}
+
+/// Keys in PKCS#8 and certificates, both DER, in the order of the file.
+#[derive(Default)]
+struct Contents {
+    keys: Vec<Vec<u8>>,
+    certificates: Vec<Vec<u8>>,
+}
+
+/// Reads the `value` of an import and puts the key's own certificate first.
+pub(super) fn certificate(value: &str, password: Option<&str>) -> Result<Imported, ApiError> {
+    let (contents, content_type) = if value.contains("-----BEGIN ") {
+        (pem_contents(value)?, PEM)
+    } else {
+        (pfx_contents(value, password.unwrap_or_default())?, PKCS12)
+    };
+    let Contents {
+        keys,
+        certificates: mut chain,
+    } = contents;
+    let key = keys
+        .first()
+        .and_then(|der| PrivateKey::from_pkcs8(der))
+        .ok_or_else(|| ApiError::bad_parameter("Private key is not specified in the specified X.509 certificate or is of no supported type"))?;
+    let public = key.public();
+    let position = chain.iter().position(|certificate| {
+        parse(certificate).is_some_and(|parsed| public.is_in(&spki(&parsed)))
+    });
+    let Some(position) = position else {
+        return Err(ApiError::bad_parameter(
+            "No certificate belongs to the private key",
+        ));
+    };
+    let leaf = chain.remove(position);
+    let subject = parse(&leaf)
+        .map(|parsed| parsed.tbs_certificate().subject().to_string())
+        .unwrap_or_default();
+    chain.insert(0, leaf);
+    Ok(Imported {
+        key,
+        chain,
+        subject,
+        content_type,
+    })
+}
+
+fn parse(certificate: &[u8]) -> Option<x509_cert::Certificate> {
+    x509_cert::Certificate::from_der(certificate).ok()
+}
+
+fn spki(certificate: &x509_cert::Certificate) -> Vec<u8> {
+    certificate
+        .tbs_certificate()
+        .subject_public_key_info()
+        .to_der()
+        .unwrap_or_default()
+}
+
+/// A PFX in base64 as PEM: keys, then certificates.
+pub(super) fn pfx_to_pem(value: &str) -> Result<String, ApiError> {
+    let Contents { keys, certificates } = pfx_contents(value, "")?;
+    let mut text = String::new();
+    for key in &keys {
+        text.push_str(&pem("PRIVATE KEY", key)?);
+    }
+    for certificate in &certificates {
+        text.push_str(&pem("CERTIFICATE", certificate)?);
+    }
+    Ok(text)
+}
+
+/// The one place that reads PKCS#12.
+fn pfx_contents(value: &str, _password: &str) -> Result<Contents, ApiError> {
+    let unreadable = "The specified PKCS#12 X.509 certificate content can not be read";
+    let compact: String = value.split_ascii_whitespace().collect();
+    let _der = STANDARD
+        .decode(compact)
+        .map_err(|_| ApiError::bad_parameter(unreadable))?;
+    Err(ApiError::bad_parameter(format!(
+        "{unreadable}: import the certificate as PEM"
+    )))
+}
+
+fn pem_contents(text: &str) -> Result<Contents, ApiError> {
+    let mut contents = Contents::default();
+    let mut rest = text;
+    while let Some(start) = rest.find("-----BEGIN ") {
+        let block = rest.get(start..).unwrap_or_default();
+        let end = block
+            .find("-----END ")
+            .and_then(|end| Some(end + 9 + block.get(end + 9..)?.find("-----")? + 5))
+            .ok_or_else(unreadable_pem)?;
+        let (block, after) = block.split_at(end);
+        let (label, der) =
+            pem_rfc7468::decode_vec(block.as_bytes()).map_err(|_| unreadable_pem())?;
+        match label {
+            "CERTIFICATE" => contents.certificates.push(der),
+            "PRIVATE KEY" => contents.keys.push(der),
+            _ => {
+                return Err(ApiError::bad_parameter(format!(
+                    "A PEM block {label} cannot be imported: use PRIVATE KEY and CERTIFICATE"
+                )));
+            }
+        }
+        rest = after;
+    }
+    Ok(contents)
+}
+
+fn unreadable_pem() -> ApiError {
+    ApiError::bad_parameter("The specified PEM X.509 certificate content can not be read")
+}
+
+/// A PEM block with lines of 64 characters.
+pub(super) fn pem(label: &str, der: &[u8]) -> Result<String, ApiError> {
+    pem_rfc7468::encode_string(label, LineEnding::LF, der)
+        .map_err(|error| ApiError::internal(format!("writing PEM: {error}")))
 }

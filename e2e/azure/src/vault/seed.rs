@@ -196,7 +196,7 @@ pub(super) struct CertificateSeed {
     pub(super) subject: String,
     #[serde(default)]
     pub(super) dns_names: Vec<String>,
-    /// `Self` or `Chain`.
+    /// `Self`, `Chain`, `Unknown` (stays pending) or `Failing`.
     #[serde(default = "self_signed")]
     pub(super) issuer: String,
     pub(super) content_type: Option<String>,

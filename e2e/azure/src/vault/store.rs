@@ -165,6 +165,11 @@ impl<B: Body> Objects<B> {
         })
     }
 
+    /// Drops an object without a trace.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.live.remove(&fold(name));
+    }
+
     /// Moves an object among the deleted.
     pub(super) fn delete(&mut self, name: &str, times: &Deletion) -> Result<(), ApiError> {
         let key = fold(name);

@@ -9,6 +9,9 @@ use serde_json::Value;
 use super::{Caller, VaultRequest, VaultSeed, Vaults};
 
 mod access;
+mod certificates;
+mod keys;
+mod pfx;
 mod secrets;
 
 /// 2026-11-01T00:00:00Z

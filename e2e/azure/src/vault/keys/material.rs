@@ -162,6 +162,14 @@ impl PrivateKey {
         }
     }
 
+    /// The size of an RSA key.
+    pub(in crate::vault) fn bits(&self) -> Option<u32> {
+        match self.public() {
+            PublicKey::Rsa { modulus, .. } => u32::try_from(modulus.len() * 8).ok(),
+            PublicKey::Ec { .. } | PublicKey::Symmetric => None,
+        }
+    }
+
     pub(in crate::vault) fn public(&self) -> PublicKey {
         match self {
             Self::Rsa(key) => PublicKey::Rsa {
@@ -257,7 +265,7 @@ impl PublicKey {
     }
 
     /// The members of a JSON web key that say which key it is.
-    pub(super) fn jwk(&self) -> Members {
+    pub(in crate::vault) fn jwk(&self) -> Members {
         let pairs = match self {
             Self::Rsa { modulus, exponent } => vec![
                 ("kty", "RSA".to_owned()),
@@ -276,6 +284,18 @@ impl PublicKey {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), json!(value)))
             .collect()
+    }
+
+    /// Whether this is the key of a SubjectPublicKeyInfo: those of supported keys end in the
+    /// point, or hold the modulus, and nothing else of that length.
+    pub(in crate::vault) fn is_in(&self, spki: &[u8]) -> bool {
+        match self {
+            Self::Rsa { modulus, .. } => spki
+                .windows(modulus.len())
+                .any(|window| window == modulus.as_slice()),
+            Self::Ec { x, y, .. } => spki.ends_with(&[x.as_slice(), y.as_slice()].concat()),
+            Self::Symmetric => false,
+        }
     }
 
     /// The form of a new key like this one.
