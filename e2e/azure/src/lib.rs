@@ -1,3 +1,32 @@
-//! An emulated Azure: Entra's token endpoint, the managed identity endpoint and Key Vault.
+//! An emulated Azure: Entra's token endpoint, the managed identity endpoint and Key Vault,
+//! under the real host names behind a certificate authority of its own.
+//!
+//! [`Azure::start`] runs it inside a test; the program `vaultbind-azure` runs it by itself.
 
+mod access;
+mod admin;
+mod answer;
+mod azure;
+mod ca;
+mod calls;
+pub mod cli;
+mod cloud;
+mod directory;
+mod entra;
+mod faults;
+mod imds;
+mod issuers;
+mod jwt;
+pub mod seed;
+mod server;
+mod state;
+mod token;
 pub mod vault;
+
+pub use azure::{Azure, Options, StartError};
+pub use ca::CaError;
+pub use calls::{Call, Service};
+pub use directory::DirectoryError;
+pub use faults::{Action, Fault, FaultError, FaultId, FaultState, Match};
+pub use issuers::{IssuerError, ServiceAccountToken, TokenRequest, TokenRequestError};
+pub use seed::{Seed, SeedFileError};

@@ -1,0 +1,166 @@
+//! The administration: JSON over HTTP on a loopback address, for tests and trials.
+
+mod body;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State as Shared};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use bytes::Bytes;
+use http::{StatusCode, header};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::cloud::unix_now;
+use crate::faults::{Fault, FaultId};
+use crate::issuers::TokenRequest;
+use crate::seed::FederatedCredentialSeed;
+use crate::state::State;
+use body::{AdminError, SecretBody, answer, parse};
+
+type Shares = Shared<Arc<State>>;
+
+/// Serves until everything stops.
+pub(crate) async fn serve(state: Arc<State>, listener: TcpListener) {
+    let stopping = state.stopping.clone();
+    let server = axum::serve(listener, router(state))
+        .with_graceful_shutdown(stopping.clone().cancelled_owned());
+    let ended = tokio::select! {
+        ended = std::future::IntoFuture::into_future(server) => ended,
+        // An idle client must not hold up the end.
+        () = async {
+            stopping.cancelled().await;
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        } => Ok(()),
+    };
+    if let Err(error) = ended {
+        tracing::warn!(%error, "administration ended");
+    }
+}
+
+fn router(state: Arc<State>) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/ca.pem", get(ca))
+        .route("/calls", get(calls).delete(clear_calls))
+        .route("/faults", get(faults).post(add_fault).delete(clear_faults))
+        .route("/faults/{id}", axum::routing::delete(remove_fault))
+        .route("/jwks", get(key_sets))
+        .route("/service-account-token", post(service_account_token))
+        .route(
+            "/applications/{client_id}/federated-credentials",
+            put(put_credential).post(put_credential),
+        )
+        .route(
+            "/applications/{client_id}/federated-credentials/{name}",
+            axum::routing::delete(remove_credential),
+        )
+        .route(
+            "/vaults/{vault}/secrets/{name}",
+            put(set_secret).post(set_secret),
+        )
+        .route("/shutdown", post(shutdown))
+        .fallback(async || AdminError::new(StatusCode::NOT_FOUND, "there is nothing here"))
+        .method_not_allowed_fallback(async || {
+            AdminError::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method")
+        })
+        .with_state(state)
+}
+
+async fn ca(Shared(state): Shares) -> Response {
+    let pem = state.ca.pem().to_owned();
+    ([(header::CONTENT_TYPE, "application/x-pem-file")], pem).into_response()
+}
+
+async fn calls(Shared(state): Shares) -> Response {
+    answer(StatusCode::OK, &state.calls.all())
+}
+
+async fn clear_calls(Shared(state): Shares) -> StatusCode {
+    state.calls.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn faults(Shared(state): Shares) -> Response {
+    answer(StatusCode::OK, &state.faults.all())
+}
+
+async fn add_fault(Shared(state): Shares, body: Bytes) -> Result<Response, AdminError> {
+    let fault: Fault = parse(&body)?;
+    let id = state.faults.add(fault).map_err(AdminError::invalid)?;
+    Ok(answer(StatusCode::CREATED, &json!({"id": id})))
+}
+
+async fn remove_fault(
+    Shared(state): Shares,
+    Path(id): Path<String>,
+) -> Result<StatusCode, AdminError> {
+    let unknown = || AdminError::new(StatusCode::NOT_FOUND, "there is no fault of this id");
+    let id = id.parse().map_err(|_| unknown())?;
+    match state.faults.remove(FaultId(id)) {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(unknown()),
+    }
+}
+
+async fn clear_faults(Shared(state): Shares) -> StatusCode {
+    state.faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn key_sets(Shared(state): Shares) -> Response {
+    answer(StatusCode::OK, &state.issuers.key_sets())
+}
+
+async fn service_account_token(Shared(state): Shares, body: Bytes) -> Result<Response, AdminError> {
+    let request: TokenRequest = parse(&body)?;
+    let token = state
+        .issuers
+        .service_account_token(&request, unix_now())
+        .map_err(AdminError::invalid)?;
+    Ok(answer(StatusCode::OK, &token))
+}
+
+async fn put_credential(
+    Shared(state): Shares,
+    Path(client_id): Path<String>,
+    body: Bytes,
+) -> Result<StatusCode, AdminError> {
+    let credential: FederatedCredentialSeed = parse(&body)?;
+    state
+        .directory
+        .put_federated_credential(&client_id, &credential)
+        .map_err(|error| AdminError::new(StatusCode::NOT_FOUND, error.to_string()))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn remove_credential(
+    Shared(state): Shares,
+    Path((client_id, name)): Path<(String, String)>,
+) -> Result<StatusCode, AdminError> {
+    state
+        .directory
+        .remove_federated_credential(&client_id, &name)
+        .map_err(|error| AdminError::new(StatusCode::NOT_FOUND, error.to_string()))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn set_secret(
+    Shared(state): Shares,
+    Path((vault, name)): Path<(String, String)>,
+    body: Bytes,
+) -> Result<Response, AdminError> {
+    let secret: SecretBody = parse(&body)?;
+    let version = state
+        .vaults
+        .set_secret(&vault, &name, secret.into(), unix_now())
+        .map_err(AdminError::invalid)?;
+    Ok(answer(StatusCode::OK, &json!({"version": version})))
+}
+
+async fn shutdown(Shared(state): Shares) -> StatusCode {
+    state.stop_requested.cancel();
+    StatusCode::ACCEPTED
+}
