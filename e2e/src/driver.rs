@@ -72,8 +72,14 @@ pub fn mount_request(class: &SecretProviderClass, pod: &Pod) -> MountRequest {
     set("secretProviderClass", class.metadata.name.clone());
     set("csi.storage.k8s.io/pod.name", pod.name.clone());
     set("csi.storage.k8s.io/pod.namespace", pod.namespace.clone());
-    set("csi.storage.k8s.io/pod.uid", "0f0c3c8e-5a0e-4d52-9d63-0d7a1f5a9f01".to_owned());
-    set("csi.storage.k8s.io/serviceAccount.name", pod.service_account.clone());
+    set(
+        "csi.storage.k8s.io/pod.uid",
+        "0f0c3c8e-5a0e-4d52-9d63-0d7a1f5a9f01".to_owned(),
+    );
+    set(
+        "csi.storage.k8s.io/serviceAccount.name",
+        pod.service_account.clone(),
+    );
     set("csi.storage.k8s.io/ephemeral", "true".to_owned());
     if !pod.tokens.is_empty() {
         let tokens: BTreeMap<_, _> = pod
@@ -81,10 +87,16 @@ pub fn mount_request(class: &SecretProviderClass, pod: &Pod) -> MountRequest {
             .iter()
             .map(|(audience, token)| (audience, json!({ "token": token })))
             .collect();
-        set("csi.storage.k8s.io/serviceAccount.tokens", json!(tokens).to_string());
+        set(
+            "csi.storage.k8s.io/serviceAccount.tokens",
+            json!(tokens).to_string(),
+        );
     }
-    let secrets =
-        if pod.secrets.is_empty() { "null".to_owned() } else { json!(pod.secrets).to_string() };
+    let secrets = if pod.secrets.is_empty() {
+        "null".to_owned()
+    } else {
+        json!(pod.secrets).to_string()
+    };
     MountRequest {
         attributes: json!(attributes).to_string(),
         secrets,
@@ -119,7 +131,11 @@ impl Provider {
     /// # Errors
     /// The provider's status, whose message would stand in the pod's event.
     pub async fn mount(&self, request: MountRequest) -> Result<MountResponse, Status> {
-        self.client.clone().mount(request).await.map(tonic::Response::into_inner)
+        self.client
+            .clone()
+            .mount(request)
+            .await
+            .map(tonic::Response::into_inner)
     }
 
     /// Calls Version.
@@ -127,8 +143,14 @@ impl Provider {
     /// # Errors
     /// The provider's status.
     pub async fn version(&self) -> Result<VersionResponse, Status> {
-        let request = VersionRequest { version: "v1alpha1".to_owned() };
-        self.client.clone().version(request).await.map(tonic::Response::into_inner)
+        let request = VersionRequest {
+            version: "v1alpha1".to_owned(),
+        };
+        self.client
+            .clone()
+            .version(request)
+            .await
+            .map(tonic::Response::into_inner)
     }
 }
 

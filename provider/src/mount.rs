@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use prost::Message as _;
-use vaultbind_keyvault::{Fetched, Identity, ObjectId, Session, Transport, Vault};
+use vaultbind_keyvault::{Content, Fetched, Identity, ObjectId, Session, Transport, Vault};
 use vaultbind_proto::{File, MountRequest, MountResponse};
 
-use crate::render::{RenderOptions, RenderedFile, render};
+use crate::render::{RenderOptions, Rendered, RenderedFile, render};
 use crate::request::{Defaults, IdentitySource, Object, Request};
 
 pub use error::{FetchFailure, MountError};
@@ -82,20 +82,20 @@ impl Mounter {
         report.session(&session);
         let vault = Vault::open(&session, &identity).await?;
         let fetched = fetch(&vault, &request.objects).await?;
-        self.answer(&request.objects, &fetched, now, report)
+        let rendered = render_all(&request.objects, &fetched, self.options.render).await?;
+        self.answer(&request.objects, &fetched, rendered, now, report)
     }
 
     fn answer(
         &self,
         objects: &[Object],
         fetched: &[Fetched],
+        rendered: Vec<Rendered>,
         now: Timestamp,
         report: &mut Report,
     ) -> Result<MountResponse, MountError> {
         let mut response = MountResponse::default();
-        for (object, fetched) in objects.iter().zip(fetched) {
-            let rendered = render(object, fetched, self.options.render)
-                .map_err(|error| MountError::render(object, error))?;
+        for ((object, fetched), rendered) in objects.iter().zip(fetched).zip(rendered) {
             report.object(object, fetched, rendered.warning, now);
             response
                 .files
@@ -113,6 +113,50 @@ impl Mounter {
         }
         Ok(response)
     }
+}
+
+/// Opening a PFX can cost as much computing as its author likes, up to a limit, so it is done where
+/// it holds nobody else up.
+async fn render_all(
+    objects: &[Object],
+    fetched: &[Fetched],
+    options: RenderOptions,
+) -> Result<Vec<Rendered>, MountError> {
+    let pfx = |fetched: &Fetched| {
+        matches!(
+            fetched.content,
+            Content::Secret {
+                of_certificate: true,
+                ..
+            }
+        )
+    };
+    if !fetched.iter().any(pfx) {
+        return render_each(objects, fetched, options);
+    }
+    let (objects, fetched) = (objects.to_vec(), fetched.to_vec());
+    match tokio::task::spawn_blocking(move || render_each(&objects, &fetched, options)).await {
+        Ok(rendered) => rendered,
+        // Whatever panicked there would have panicked here.
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(MountError::Stopped),
+        },
+    }
+}
+
+fn render_each(
+    objects: &[Object],
+    fetched: &[Fetched],
+    options: RenderOptions,
+) -> Result<Vec<Rendered>, MountError> {
+    objects
+        .iter()
+        .zip(fetched)
+        .map(|(object, fetched)| {
+            render(object, fetched, options).map_err(|error| MountError::render(object, error))
+        })
+        .collect()
 }
 
 fn identity(request: &Request) -> Identity {

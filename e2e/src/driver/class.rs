@@ -43,7 +43,10 @@ impl SecretProviderClass {
         Self {
             api_version: "secrets-store.csi.x-k8s.io/v1".to_owned(),
             kind: "SecretProviderClass".to_owned(),
-            metadata: Metadata { name: name.to_owned(), namespace: String::new() },
+            metadata: Metadata {
+                name: name.to_owned(),
+                namespace: String::new(),
+            },
             spec: Spec {
                 provider: "vaultbind".to_owned(),
                 parameters: parameters
@@ -75,7 +78,9 @@ impl SecretProviderClass {
         if value.is_empty() {
             self.spec.parameters.remove(key);
         } else {
-            self.spec.parameters.insert(key.to_owned(), value.to_owned());
+            self.spec
+                .parameters
+                .insert(key.to_owned(), value.to_owned());
         }
         self
     }

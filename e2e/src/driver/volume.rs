@@ -28,7 +28,10 @@ pub struct Change {
 impl Volume {
     /// An empty volume in an existing directory.
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), generation: 0 }
+        Self {
+            root: root.to_owned(),
+            generation: 0,
+        }
     }
 
     /// Where the pod sees it.
@@ -41,7 +44,10 @@ impl Volume {
     /// # Errors
     /// What the driver would refuse: no versions, or a path that is not clean and relative.
     pub fn write(&mut self, response: &MountResponse) -> anyhow::Result<Change> {
-        ensure!(!response.object_version.is_empty(), "missing object versions");
+        ensure!(
+            !response.object_version.is_empty(),
+            "missing object versions"
+        );
         let mut files = BTreeMap::new();
         for file in &response.files {
             validate(&file.path)?;
@@ -50,13 +56,24 @@ impl Volume {
         let before = self.read()?;
         let written: Vec<String> = files
             .iter()
-            .filter(|(path, file)| before.get(**path).map(Vec::as_slice) != Some(&file.contents[..]))
+            .filter(|(path, file)| {
+                before.get(**path).map(Vec::as_slice) != Some(&file.contents[..])
+            })
             .map(|(path, _)| (*path).to_owned())
             .collect();
-        let removed: Vec<String> =
-            before.keys().filter(|path| !files.contains_key(path.as_str())).cloned().collect();
+        let removed: Vec<String> = before
+            .keys()
+            .filter(|path| !files.contains_key(path.as_str()))
+            .cloned()
+            .collect();
         let change = Change { written, removed };
-        if files.is_empty() || change == (Change { written: Vec::new(), removed: Vec::new() }) {
+        if files.is_empty()
+            || change
+                == (Change {
+                    written: Vec::new(),
+                    removed: Vec::new(),
+                })
+        {
             return Ok(change);
         }
         self.swap(&files)?;
@@ -82,7 +99,10 @@ impl Volume {
         symlink(&name, &next)?;
         fs::rename(&next, &data)?;
 
-        let tops: BTreeSet<&str> = files.keys().filter_map(|path| path.split('/').next()).collect();
+        let tops: BTreeSet<&str> = files
+            .keys()
+            .filter_map(|path| path.split('/').next())
+            .collect();
         for entry in fs::read_dir(&self.root)? {
             let entry = entry?;
             let name = entry.file_name();
@@ -140,7 +160,10 @@ impl Volume {
 }
 
 fn validate(path: &str) -> anyhow::Result<()> {
-    ensure!(!path.is_empty() && path.len() <= 4096, "bad length of path {path:?}");
+    ensure!(
+        !path.is_empty() && path.len() <= 4096,
+        "bad length of path {path:?}"
+    );
     let mut clean = PathBuf::new();
     for component in Path::new(path).components() {
         match component {
@@ -151,6 +174,9 @@ fn validate(path: &str) -> anyhow::Result<()> {
             _ => bail!("path {path:?} is not relative"),
         }
     }
-    ensure!(clean.to_str() == Some(path) && !path.starts_with(".."), "path {path:?} is not clean");
+    ensure!(
+        clean.to_str() == Some(path) && !path.starts_with(".."),
+        "path {path:?} is not clean"
+    );
     Ok(())
 }

@@ -35,6 +35,9 @@ pub enum MountError {
         /// The path.
         path: String,
     },
+    /// The runtime went away under the mount.
+    #[error("the provider is stopping; the mount is tried again")]
+    Stopped,
     /// The answer is larger than the driver takes.
     #[error(
         "the volume's files make an answer of {size} bytes, over the driver's {limit}: split the \
@@ -110,6 +113,7 @@ impl MountError {
             Self::Token(error) => error.category(),
             Self::Fetch(failure) => failure.first.category(),
             Self::Render { .. } => Category::FailedPrecondition,
+            Self::Stopped => Category::Internal,
             Self::Collision { .. } | Self::TooLarge { .. } => Category::InvalidArgument,
         }
     }
