@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use der::{Decode as _, Encode as _};
-use pem_rfc7468::LineEnding;
+use vaultbind_pki::pem;
 
 use super::error::ApiError;
 use super::keys::PrivateKey;
@@ -39,7 +39,12 @@ pub(super) fn certificate(value: &str, password: Option<&str>) -> Result<Importe
     let key = keys
         .first()
         .and_then(|der| PrivateKey::from_pkcs8(der))
-        .ok_or_else(|| ApiError::bad_parameter("Private key is not specified in the specified X.509 certificate or is of no supported type"))?;
+        .ok_or_else(|| {
+            ApiError::bad_parameter(
+                "Private key is not specified in the specified X.509 certificate content, or is \
+                 of no supported type",
+            )
+        })?;
     let public = key.public();
     let position = chain.iter().position(|certificate| {
         parse(certificate).is_some_and(|parsed| public.is_in(&spki(&parsed)))
@@ -77,60 +82,41 @@ fn spki(certificate: &x509_cert::Certificate) -> Vec<u8> {
 /// A PFX in base64 as PEM: keys, then certificates.
 pub(super) fn pfx_to_pem(value: &str) -> Result<String, ApiError> {
     let Contents { keys, certificates } = pfx_contents(value, "")?;
-    let mut text = String::new();
-    for key in &keys {
-        text.push_str(&pem("PRIVATE KEY", key)?);
-    }
-    for certificate in &certificates {
-        text.push_str(&pem("CERTIFICATE", certificate)?);
-    }
-    Ok(text)
+    let keys = keys.iter().map(|key| pem::encode("PRIVATE KEY", key));
+    let certificates = certificates
+        .iter()
+        .map(|der| pem::encode("CERTIFICATE", der));
+    Ok(keys.chain(certificates).collect())
 }
 
 /// The one place that reads PKCS#12.
-fn pfx_contents(value: &str, _password: &str) -> Result<Contents, ApiError> {
+fn pfx_contents(value: &str, password: &str) -> Result<Contents, ApiError> {
     let unreadable = "The specified PKCS#12 X.509 certificate content can not be read";
     let compact: String = value.split_ascii_whitespace().collect();
-    let _der = STANDARD
+    let der = STANDARD
         .decode(compact)
         .map_err(|_| ApiError::bad_parameter(unreadable))?;
-    Err(ApiError::bad_parameter(format!(
-        "{unreadable}: import the certificate as PEM"
-    )))
+    let contents = vaultbind_pki::pkcs12::decode(&der, password)
+        .map_err(|error| ApiError::bad_parameter(format!("{unreadable}: {error}")))?;
+    Ok(Contents {
+        keys: contents.keys.iter().map(|key| key.to_vec()).collect(),
+        certificates: contents.certificates,
+    })
 }
 
 fn pem_contents(text: &str) -> Result<Contents, ApiError> {
     let mut contents = Contents::default();
-    let mut rest = text;
-    while let Some(start) = rest.find("-----BEGIN ") {
-        let block = rest.get(start..).unwrap_or_default();
-        let end = block
-            .find("-----END ")
-            .and_then(|end| Some(end + 9 + block.get(end + 9..)?.find("-----")? + 5))
-            .ok_or_else(unreadable_pem)?;
-        let (block, after) = block.split_at(end);
-        let (label, der) =
-            pem_rfc7468::decode_vec(block.as_bytes()).map_err(|_| unreadable_pem())?;
-        match label {
+    for block in pem::split(text) {
+        let der = block.der.to_vec();
+        match block.label {
             "CERTIFICATE" => contents.certificates.push(der),
             "PRIVATE KEY" => contents.keys.push(der),
-            _ => {
+            label => {
                 return Err(ApiError::bad_parameter(format!(
                     "A PEM block {label} cannot be imported: use PRIVATE KEY and CERTIFICATE"
                 )));
             }
         }
-        rest = after;
     }
     Ok(contents)
-}
-
-fn unreadable_pem() -> ApiError {
-    ApiError::bad_parameter("The specified PEM X.509 certificate content can not be read")
-}
-
-/// A PEM block with lines of 64 characters.
-pub(super) fn pem(label: &str, der: &[u8]) -> Result<String, ApiError> {
-    pem_rfc7468::encode_string(label, LineEnding::LF, der)
-        .map_err(|error| ApiError::internal(format!("writing PEM: {error}")))
 }

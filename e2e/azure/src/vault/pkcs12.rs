@@ -11,6 +11,9 @@ use der::{Decode as _, Encode, Tag, TagNumber};
 use hmac::{Hmac, Mac as _};
 use sha1::{Digest as _, Sha1};
 
+#[cfg(test)]
+mod tests;
+
 const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
 const ENCRYPTED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.6");
 const SHROUDED_KEY_BAG: ObjectIdentifier =

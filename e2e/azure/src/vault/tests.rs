@@ -10,7 +10,9 @@ use super::{Caller, VaultRequest, VaultSeed, Vaults};
 
 mod access;
 mod certificates;
+mod deletion;
 mod keys;
+mod lists;
 mod pfx;
 mod secrets;
 

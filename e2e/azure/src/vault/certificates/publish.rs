@@ -4,10 +4,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use der::Decode as _;
 use serde::Deserialize;
+use vaultbind_pki::pem;
 
 use super::super::collection::{self, AttributeChange};
 use super::super::error::ApiError;
-use super::super::import::{self, pem};
+use super::super::import;
 use super::super::keys::{Key, PrivateKey};
 use super::super::names::{Collection, new_version};
 use super::super::pkcs12;
@@ -89,7 +90,7 @@ pub(super) fn publish(vault: &mut Vault, name: &str, issued: Issued) -> Result<(
     let policy = object.head.policy.clone();
     let previous_version = object.current().map(|version| version.id.clone());
     let exported = policy.key_props.exportable.then_some(private.as_slice());
-    let pem = pem_of(exported, &chain)?;
+    let pem = pem_of(exported, &chain);
     let content_type = policy.secret_props.content_type.clone();
     let value = if content_type == PKCS12 {
         let file = pkcs12::encode(exported, &chain, &id)
@@ -146,15 +147,11 @@ pub(super) fn publish(vault: &mut Vault, name: &str, issued: Issued) -> Result<(
 }
 
 /// Key, then certificates.
-fn pem_of(key: Option<&[u8]>, chain: &[Vec<u8>]) -> Result<String, ApiError> {
-    let mut text = match key {
-        Some(key) => pem("PRIVATE KEY", key)?,
-        None => String::new(),
-    };
-    for certificate in chain {
-        text.push_str(&pem("CERTIFICATE", certificate)?);
-    }
-    Ok(text)
+fn pem_of(key: Option<&[u8]>, chain: &[Vec<u8>]) -> String {
+    let key = key.map(|key| pem::encode("PRIVATE KEY", key));
+    key.into_iter()
+        .chain(chain.iter().map(|der| pem::encode("CERTIFICATE", der)))
+        .collect()
 }
 
 #[derive(Deserialize)]

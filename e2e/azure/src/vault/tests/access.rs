@@ -13,7 +13,8 @@ fn roles_allow_their_data_actions_within_their_scope() {
     let secrets = "  secrets: [{name: one, value: v}, {name: two, value: v}]\n  \
                    keys: [{name: k, type: EC}]\n";
     let vaults = vault(secrets);
-    let cases: [(&str, Option<&str>, &[&str], &[&str]); 6] = [
+    type Targets = &'static [&'static str];
+    let cases: [(&str, Option<&str>, Targets, Targets); 6] = [
         (
             "Key Vault Secrets User",
             None,

@@ -284,7 +284,7 @@ fn a_pem_certificate_is_imported_with_its_chain_in_order() {
         ("", "can not be read"),
         (
             "-----BEGIN CERTIFICATE-----",
-            "PEM X.509 certificate content can not be read",
+            "Private key is not specified",
         ),
         (second, "Private key is not specified"),
         (

@@ -77,22 +77,6 @@ fn openssl_opens_what_the_vault_exports() {
     }
 }
 
-#[test]
-fn the_password_is_null_and_not_the_empty_text() {
-    // Two zero bytes, what an empty text becomes, must not be what the MAC was made with:
-    // OpenSSL is given another password to be sure that it checks it at all.
-    let vaults = seeded(", key: {type: EC}");
-    let pfx = STANDARD
-        .decode(get(&vaults, "/secrets/web").text("value"))
-        .unwrap();
-    let output = Command::new("openssl")
-        .args(["pkcs12", "-legacy", "-noout", "-passin", "pass:x", "-in"])
-        .arg(temporary(&pfx).path())
-        .output()
-        .unwrap();
-    assert!(!output.status.success());
-}
-
 fn temporary(content: &[u8]) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(content).unwrap();
@@ -165,4 +149,47 @@ fn the_chain_is_one_that_openssl_verifies() {
         intermediate.path().to_str().unwrap(),
     ];
     openssl(&arguments, leaf.as_bytes());
+}
+
+#[test]
+fn a_pfx_made_by_openssl_is_imported_and_exported() {
+    let source = seeded(", issuer: Chain, contentType: application/x-pem-file, key: {type: EC}");
+    let pem = get(&source, "/secrets/web").text("value").to_owned();
+    let file = temporary(pem.as_bytes());
+    let made = Command::new("openssl")
+        .args(["pkcs12", "-export", "-passout", "pass:word", "-in"])
+        .arg(file.path())
+        .output()
+        .unwrap();
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    let vaults = vault("");
+    let import = |name: &str, password: &str| {
+        let body = serde_json::json!({ "value": STANDARD.encode(&made.stdout), "pwd": password });
+        call(
+            &vaults,
+            "POST",
+            &format!("/certificates/{name}/import"),
+            &body.to_string(),
+        )
+    };
+    let refused = import("web", "other");
+    assert_eq!((refused.status, refused.code()), (400, "BadParameter"));
+    assert_eq!(get(&vaults, "/certificates/web").status, 404);
+    assert_eq!(import("web", "word").status, 200);
+    let target = "/secrets/web?api-version=2025-07-01&outContentType=application/x-pem-file";
+    assert_eq!(get(&vaults, target).text("value"), pem);
+    let exported = get(&vaults, "/secrets/web");
+    assert_eq!(exported.text("contentType"), "application/x-pkcs12");
+
+    let value = exported.text("value");
+    let body = serde_json::json!({ "value": value, "contentType": "application/x-pkcs12" });
+    call(&vaults, "PUT", "/secrets/plain", &body.to_string());
+    assert_eq!(
+        get(&vaults, &target.replace("web", "plain")).text("value"),
+        pem
+    );
 }
