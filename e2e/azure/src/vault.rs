@@ -80,7 +80,7 @@ impl Vaults {
         Some(VaultInfo {
             name: vault.name.clone(),
             tenant_id: vault.tenant_id.clone(),
-            resource: vault.cloud.resource(),
+            resource: vault.cloud.vault_resource(),
         })
     }
 
@@ -103,7 +103,7 @@ impl Vaults {
         let vault = self.by_name(name)?;
         vault
             .cloud
-            .suffix()
+            .vault_suffix()
             .eq_ignore_ascii_case(suffix)
             .then_some(vault)
     }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
 
+use crate::cloud::Cloud;
+
 use super::access::{AccessPolicy, Authorization, Network};
 use super::certificates;
 use super::control::{self, StoreError};
 use super::error::ApiError;
 use super::keys::{self, KeyForm};
-use super::names::{Cloud, is_vault_name, is_version};
+use super::names::{is_vault_name, is_version};
 use super::secrets::{self, Secret};
 use super::seed::{
     AccessPolicySeed, AuthorizationSeed, CertificateSeed, Hidden, KeySeed, NetworkSeed, SecretSeed,
@@ -98,7 +100,7 @@ fn vault(seed: &VaultSeed, now: i64) -> Result<Vault, SeedError> {
             "use 3 to 24 letters, digits and single dashes, a letter first and no dash last",
         ));
     }
-    let cloud = Cloud::parse(&seed.cloud).ok_or_else(|| {
+    let cloud = Cloud::from_name(&seed.cloud).ok_or_else(|| {
         let known = "use AzurePublic, AzureUSGovernment or AzureChina";
         place.error("cloud", format!("{} is unknown", seed.cloud), known)
     })?;

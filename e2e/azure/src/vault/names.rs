@@ -1,44 +1,8 @@
-//! Names of clouds, collections and objects, and the ids made of them.
+//! Names of vaults, collections and objects, and version ids.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
-
-/// The cloud a vault lives in; it decides the host name and the token audience.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cloud {
-    Public,
-    UsGovernment,
-    China,
-}
-
-impl Cloud {
-    pub(super) fn parse(name: &str) -> Option<Self> {
-        match name {
-            "AzurePublic" => Some(Self::Public),
-            "AzureUSGovernment" => Some(Self::UsGovernment),
-            "AzureChina" => Some(Self::China),
-            _ => None,
-        }
-    }
-
-    /// What follows the vault's name in its host name.
-    pub(super) fn suffix(self) -> &'static str {
-        match self {
-            Self::Public => "vault.azure.net",
-            Self::UsGovernment => "vault.usgovcloudapi.net",
-            Self::China => "vault.azure.cn",
-        }
-    }
-
-    pub(super) fn resource(self) -> &'static str {
-        match self {
-            Self::Public => "https://vault.azure.net",
-            Self::UsGovernment => "https://vault.usgovcloudapi.net",
-            Self::China => "https://vault.azure.cn",
-        }
-    }
-}
 
 /// One of the three kinds of objects a vault holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,11 +1,13 @@
 //! One vault: what it holds, who may use it, and the way of a request through it.
 
+use crate::cloud::Cloud;
+
 use super::access::{self, Authorization, Network, Site};
 use super::certificates::{self, Authority, Certificate};
 use super::collection;
 use super::error::ApiError;
 use super::keys::{self, Key};
-use super::names::{Cloud, Collection};
+use super::names::Collection;
 use super::query::Query;
 use super::reply::Reply;
 use super::request::VaultRequest;
@@ -52,7 +54,7 @@ impl Vault {
         format!(
             "https://{}.{}",
             self.name.to_ascii_lowercase(),
-            self.cloud.suffix()
+            self.cloud.vault_suffix()
         )
     }
 
