@@ -15,7 +15,6 @@ use crate::issuers::Issuers;
 use crate::token::AccessTokens;
 use crate::vault::Vaults;
 
-#[derive(Debug)]
 pub(crate) struct State {
     pub(crate) directory: Directory,
     pub(crate) issuers: Issuers,
@@ -37,6 +36,12 @@ pub(crate) struct State {
     /// Cancelled when the administration asks for the end.
     pub(crate) stop_requested: CancellationToken,
     pub(crate) tasks: TaskTracker,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").finish_non_exhaustive()
+    }
 }
 
 impl State {

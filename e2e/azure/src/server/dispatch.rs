@@ -1,8 +1,10 @@
 //! One request: whose it is, what faults make of it, what the service answers.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::uri::Uri;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
@@ -49,7 +51,7 @@ impl Destination {
 
 /// Answers a request, or says that it gets no answer.
 pub(super) async fn answer(
-    state: &State,
+    state: &Arc<State>,
     front: Front,
     connection: &Connection,
     request: Request<Incoming>,
@@ -114,7 +116,7 @@ pub(super) async fn answer(
                 body,
                 client_address: connection.peer.ip(),
             };
-            conclude(state, destination, &inbound, &outcome)
+            conclude(state, destination, &inbound, &outcome).await
         }
         None => (text(413, "The request is too large.\n"), None),
     };
@@ -128,8 +130,8 @@ pub(super) async fn answer(
 }
 
 /// The answer of a service, or of the fault that stands before it.
-fn conclude(
-    state: &State,
+async fn conclude(
+    state: &Arc<State>,
     destination: Destination,
     request: &Inbound<'_>,
     outcome: &Outcome,
@@ -142,7 +144,8 @@ fn conclude(
     };
     let answer = match outcome {
         Outcome::Proceed { skew } => {
-            return serve(state, destination, request, now, now.saturating_add(*skew));
+            let token_now = now.saturating_add(*skew);
+            return serve(state, destination, request, now, token_now).await;
         }
         Outcome::Status {
             code,
@@ -178,8 +181,8 @@ fn conclude(
 }
 
 /// `token_now` is the clock that token times are made and judged by.
-fn serve(
-    state: &State,
+async fn serve(
+    state: &Arc<State>,
     destination: Destination,
     request: &Inbound<'_>,
     now: i64,
@@ -195,35 +198,55 @@ fn serve(
             let imds::Outcome { answer, client_id } = imds::handle(state, request, token_now);
             (answer, client_id)
         }
-        Destination::Vault => {
-            let Some(vault) = state.vaults.find(request.host) else {
-                let body = format!("{}: no such vault is seeded.\n", request.host);
-                return (text(421, &body), None);
-            };
-            if request.method == http::Method::GET && request.path == "/healthstatus" {
-                return (access::health(request), None);
-            }
-            let caller = match access::authenticate(state, &vault, request, token_now) {
-                Ok(caller) => caller,
-                Err(unauthorized) => {
-                    let client_id = access::client_id(state, request, token_now);
-                    return (unauthorized.answer(&vault, request), client_id);
-                }
-            };
-            let client_id = Some(caller.client_id.clone());
-            let vault_request = VaultRequest {
-                method: request.method.clone(),
-                path: request.path.to_owned(),
-                query: request.query.to_owned(),
-                body: request.body.clone(),
-                caller,
-                client_address: request.client_address,
-                client_request_id: request.header("x-ms-client-request-id").map(str::to_owned),
-            };
-            (
-                state.vaults.handle(request.host, &vault_request, now),
-                client_id,
-            )
+        Destination::Vault => serve_vault(state, request, now, token_now).await,
+    }
+}
+
+async fn serve_vault(
+    state: &Arc<State>,
+    request: &Inbound<'_>,
+    now: i64,
+    token_now: i64,
+) -> (Answer, Option<String>) {
+    let Some(vault) = state.vaults.find(request.host) else {
+        let body = format!("{}: no such vault is seeded.\n", request.host);
+        return (text(421, &body), None);
+    };
+    if request.method == Method::GET && request.path == "/healthstatus" {
+        return (access::health(request), None);
+    }
+    let caller = match access::authenticate(state, &vault, request, token_now) {
+        Ok(caller) => caller,
+        Err(unauthorized) => {
+            let client_id = access::client_id(state, request, token_now);
+            return (unauthorized.answer(&vault, request), client_id);
+        }
+    };
+    let client_id = Some(caller.client_id.clone());
+    let vault_request = VaultRequest {
+        method: request.method.clone(),
+        path: request.path.to_owned(),
+        query: request.query.to_owned(),
+        body: request.body.clone(),
+        caller,
+        client_address: request.client_address,
+        client_request_id: request.header("x-ms-client-request-id").map(str::to_owned),
+    };
+    if request.method != Method::POST {
+        return (
+            state.vaults.handle(request.host, &vault_request, now),
+            client_id,
+        );
+    }
+    // A POST may generate keys, which must not hold up other calls on this thread.
+    let (vaults, host) = (Arc::clone(state), request.host.to_owned());
+    let handled =
+        tokio::task::spawn_blocking(move || vaults.vaults.handle(&host, &vault_request, now));
+    match handled.await {
+        Ok(answer) => (answer, client_id),
+        Err(error) => {
+            tracing::error!(%error, "the vault did not answer");
+            (access::fault(500, request), client_id)
         }
     }
 }
