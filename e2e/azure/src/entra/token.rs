@@ -72,9 +72,14 @@ pub(super) fn grant(
     ))
 }
 
+/// Scopes of OpenID Connect, which some client libraries always add; this flow ignores them.
+const OPENID_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
+
 /// The audience a scope asks for. Entra takes one resource's `/.default` in this flow.
 fn audience(scope: &str) -> Result<String, EntraError> {
-    let mut scopes = scope.split_whitespace();
+    let mut scopes = scope
+        .split_whitespace()
+        .filter(|one| !OPENID_SCOPES.contains(one));
     let (Some(only), None) = (scopes.next(), scopes.next()) else {
         return Err(EntraError::scope(scope));
     };
@@ -139,6 +144,11 @@ mod tests {
             ("https://vault.azure.net", Err(1_002_012)),
             ("/.default", Err(70_011)),
             ("a/.default b/.default", Err(70_011)),
+            (
+                "https://vault.azure.net/.default openid offline_access profile",
+                Ok("https://vault.azure.net"),
+            ),
+            ("openid profile", Err(70_011)),
         ] {
             let found = audience(scope).map_err(|error| error.code);
             assert_eq!(found.as_deref().map_err(|code| *code), expected, "{scope}");
