@@ -108,7 +108,8 @@ pub(crate) fn client_options(session: &Arc<Session>) -> ClientOptions {
             max_delay: azure_core::time::Duration::seconds(4),
         }),
         user_agent: UserAgentOptions {
-            application_id: Some(concat!("vaultbind/", env!("CARGO_PKG_VERSION")).to_owned()),
+            // The SDK panics on anything but a short token.
+            application_id: Some(concat!("vaultbind-", env!("CARGO_PKG_VERSION")).to_owned()),
         },
         cloud: Some(Arc::new(match session.cloud() {
             Cloud::Public => CloudConfiguration::AzurePublic,

@@ -20,15 +20,7 @@ pub struct LogOptions {
 /// # Errors
 /// When logging has been started before.
 pub fn init(options: LogOptions) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let (ours, others) = match options.verbosity {
-        0 | 1 => (Level::INFO, Level::WARN),
-        2..=4 => (Level::DEBUG, Level::INFO),
-        // Frames and headers of HTTP are traced by the libraries below; tokens are among them.
-        5.. => (Level::TRACE, Level::DEBUG),
-    };
-    let filter = EnvFilter::new(format!(
-        "{others},vaultbind_provider={ours},vaultbind_keyvault={ours},vaultbind_pki={ours}"
-    ));
+    let filter = filter(options.verbosity);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -46,4 +38,17 @@ pub fn init(options: LogOptions) -> Result<(), Box<dyn std::error::Error + Send 
         tracing::error!(place, "panic");
     }));
     Ok(())
+}
+
+/// What is logged at a verbosity.
+pub fn filter(verbosity: u8) -> EnvFilter {
+    let (ours, others) = match verbosity {
+        0 | 1 => (Level::INFO, Level::WARN),
+        2..=4 => (Level::DEBUG, Level::INFO),
+        // Frames and headers of HTTP are traced by the libraries below; tokens are among them.
+        5.. => (Level::TRACE, Level::DEBUG),
+    };
+    EnvFilter::new(format!(
+        "{others},vaultbind_provider={ours},vaultbind_keyvault={ours},vaultbind_pki={ours}"
+    ))
 }
