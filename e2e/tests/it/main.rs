@@ -3,5 +3,6 @@
 //! All logs of these tests, at the highest verbosity, and all values they use go to one folder, which
 //! the `leaks` test searches afterwards.
 
+mod bad_input;
 mod mounts;
 mod support;

@@ -64,6 +64,12 @@ pub(crate) async fn stage(vault: &str) -> Stage {
     Stage::start(&seed(vault)).await.unwrap()
 }
 
+/// Starts a stage from a whole seed.
+pub(crate) async fn stage_of(seed: &str) -> Stage {
+    logs();
+    Stage::start(seed).await.unwrap()
+}
+
 /// A stage whose vault holds these secrets.
 pub(crate) async fn stage_with_secrets(secrets: &[(&str, &str)]) -> Stage {
     let secrets: String = secrets

@@ -102,6 +102,27 @@ impl Vaults {
         self.set_enabled(vault, Collection::Secrets, name, None, false, now)
     }
 
+    /// Replaces the value of a secret's current version as it is, a certificate's too.
+    ///
+    /// The service exports every certificate in one form; this serves what other forms a client may
+    /// meet, without a new version.
+    ///
+    /// # Errors
+    /// The secret does not exist.
+    pub fn replace_value(
+        &self,
+        vault: &str,
+        name: &str,
+        value: &str,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        self.change(vault, now, |vault| {
+            let version = vault.secrets.version_mut(name, None)?;
+            version.body.value = value.to_owned();
+            Ok(())
+        })
+    }
+
     /// Gives a principal (client id or object id) a built-in role on the vault, or on one object
     /// written `secrets/name`.
     ///
