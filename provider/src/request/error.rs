@@ -199,7 +199,7 @@ pub enum RequestError {
     #[error("parameter objects is not set: list in it the objects to mount")]
     ObjectsMissing,
     /// The YAML is broken.
-    #[error("{place} is not valid YAML: {problem}; check its indentation, colons and quotes")]
+    #[error("{place}: not valid YAML: {problem}; check indentation, colons and quotes")]
     Yaml {
         /// Where.
         place: Place,
@@ -207,7 +207,7 @@ pub enum RequestError {
         problem: Quoted,
     },
     /// A key occurs twice in a map.
-    #[error("{place} gives {key} twice: remove one of them")]
+    #[error("{place}: {key} is given twice: remove one of them")]
     DuplicateKey {
         /// Where.
         place: Place,
@@ -223,7 +223,7 @@ pub enum RequestError {
         field: &'static str,
     },
     /// Something else than a map of fields stands in the list of objects or in one of its entries.
-    #[error("{place} is {found}: write a map with objectName and objectType")]
+    #[error("{place}: found {found}: write a map with objectName and objectType")]
     EntryShape {
         /// Where.
         place: Place,
@@ -231,7 +231,7 @@ pub enum RequestError {
         found: &'static str,
     },
     /// The document is neither a map nor a list.
-    #[error("{place} is {found}: write a map whose key array holds the list of objects")]
+    #[error("{place}: found {found}: write a map whose key array holds the list of objects")]
     DocumentShape {
         /// Where.
         place: Place,
@@ -273,6 +273,9 @@ pub enum RequestError {
     /// Aliases multiply the text.
     #[error("objects grows too large when its YAML aliases are followed: write the values out")]
     AliasesTooLarge,
+    /// Too much flow style for a text of its size.
+    #[error("objects has too many brackets and braces: write it as indented lists and maps")]
+    TooManyBrackets,
     /// An object has no name.
     #[error("{entry} has no objectName: set it to the object's name in the vault")]
     NameMissing {

@@ -68,12 +68,12 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.entry, self.line) {
             (Some(entry), Some(line)) if self.line_of_entry => {
-                write!(f, "{entry}, its line {line},")
+                write!(f, "{entry}, its line {line}")
             }
-            (Some(entry), Some(line)) => write!(f, "{entry}, line {line} of objects,"),
+            (Some(entry), Some(line)) => write!(f, "{entry}, line {line} of objects"),
             (Some(entry), None) => write!(f, "{entry}"),
-            (None, Some(line)) => write!(f, "parameter objects, line {line},"),
-            (None, None) => write!(f, "parameter objects"),
+            (None, Some(line)) => write!(f, "objects, line {line}"),
+            (None, None) => write!(f, "objects"),
         }
     }
 }

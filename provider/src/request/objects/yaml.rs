@@ -18,6 +18,10 @@ use super::super::parameters::LARGEST_ATTRIBUTES;
 /// in the list and in the entry's text; only aliases get beyond that.
 const BUDGET: usize = 4 * LARGEST_ATTRIBUTES;
 
+/// Brackets and braces opened, times bytes: the scanner looks at every open one for each token, so
+/// that a hostile text costs this many steps. A thousand objects in flow style have a fifth of it.
+const SCANNING_BUDGET: usize = 1 << 28;
+
 /// The fields of an entry, as written.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Fields([Option<String>; Fields::NAMES.len()]);
@@ -139,12 +143,14 @@ enum Problem {
     Mixed { first: usize, found: &'static str },
     TooMany,
     AliasesTooLarge,
+    TooManyBrackets,
 }
 
 /// What is known while a document is read. The parser's errors carry texts only, so our own
 /// refusals travel beside them.
 struct Reader {
     budget: Cell<usize>,
+    scanning: Cell<usize>,
     problem: RefCell<Option<Problem>>,
     entry: Cell<Option<usize>>,
     name: RefCell<Option<Quoted>>,
@@ -155,6 +161,7 @@ impl Default for Reader {
     fn default() -> Self {
         Self {
             budget: Cell::new(BUDGET),
+            scanning: Cell::new(SCANNING_BUDGET),
             problem: RefCell::default(),
             entry: Cell::default(),
             name: RefCell::default(),
@@ -166,6 +173,15 @@ impl Default for Reader {
 impl Reader {
     /// Reads the first document of a text; the older provider ignored the rest as well.
     fn parse(&self, text: &str, kind: Kind) -> Result<Node, serde_yaml::Error> {
+        let opened = text.bytes().filter(|b| matches!(b, b'[' | b'{')).count();
+        match self
+            .scanning
+            .get()
+            .checked_sub(opened.saturating_mul(text.len()))
+        {
+            Some(left) => self.scanning.set(left),
+            None => return Err(self.refuse(Problem::TooManyBrackets)),
+        }
         match serde_yaml::Deserializer::from_str(text).next() {
             Some(document) => Seed { reader: self, kind }.deserialize(document),
             None => Ok(Node::Null),
@@ -235,6 +251,7 @@ impl Reader {
             },
             Some(Problem::TooMany) => RequestError::TooManyObjects,
             Some(Problem::AliasesTooLarge) => RequestError::AliasesTooLarge,
+            Some(Problem::TooManyBrackets) => RequestError::TooManyBrackets,
             None => self.explain_parser(error, place),
         }
     }

@@ -54,6 +54,25 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
     }
 }
 
+/// Reads the entry of a position.
+struct Entry<'r> {
+    reader: &'r Reader,
+    index: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Entry<'_> {
+    type Value = Node;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
+        self.reader.enter(self.index);
+        Seed {
+            reader: self.reader,
+            kind: Kind::Entry,
+        }
+        .deserialize(deserializer)
+    }
+}
+
 impl Seed<'_> {
     fn shape<E: serde::de::Error>(&self, found: &'static str) -> E {
         self.reader.refuse(Problem::Shape(self.kind, found))
@@ -122,12 +141,8 @@ impl Seed<'_> {
         let reader = self.reader;
         let mut entries: Vec<(usize, Node)> = Vec::new();
         for index in 0.. {
-            reader.enter(index);
-            let Some(node) = list.next_element_seed(Seed {
-                kind: Kind::Entry,
-                ..self
-            })?
-            else {
+            reader.leave();
+            let Some(node) = list.next_element_seed(Entry { reader, index })? else {
                 break;
             };
             reader.spend(0)?;
@@ -148,7 +163,6 @@ impl Seed<'_> {
             }
             entries.push((index, node));
         }
-        reader.leave();
         Ok(Node::Entries(entries))
     }
 
