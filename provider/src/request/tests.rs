@@ -57,7 +57,7 @@ impl Sent {
         self
     }
 
-    fn secrets(mut self, json: impl ToString) -> Self {
+    fn secrets(mut self, json: &(impl ToString + ?Sized)) -> Self {
         self.secrets = json.to_string();
         self
     }

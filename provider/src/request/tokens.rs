@@ -23,7 +23,7 @@ pub(super) struct Found {
 
 /// Takes the token of the cloud's audience. The public cloud's audience serves as well in the other
 /// clouds: which one an identity trusts is up to its federated credential, and clusters set up for
-/// the older provider have only that one.
+/// the Azure provider have only that one.
 pub(super) fn find(
     attributes: &Texts,
     secrets: &Texts,

@@ -171,7 +171,7 @@ impl Default for Reader {
 }
 
 impl Reader {
-    /// Reads the first document of a text; the older provider ignored the rest as well.
+    /// Reads the first document of a text; the Azure provider ignores the rest as well.
     fn parse(&self, text: &str, kind: Kind) -> Result<Node, serde_yaml::Error> {
         let opened = text.bytes().filter(|b| matches!(b, b'[' | b'{')).count();
         match self

@@ -152,7 +152,7 @@ proptest! {
             json!({"clientid": CLIENT, "clientsecret": value}).to_string(),
             json!({"clientid": value, "clientsecret": value}).to_string(),
             json!({"clientid": [value]}).to_string(),
-            value.clone(),
+            value,
         ];
         for tokens in &tokens {
             for secrets in &secrets {

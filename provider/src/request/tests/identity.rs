@@ -10,7 +10,7 @@ fn service_principal() -> Sent {
 #[test]
 fn a_client_id_means_workload_identity_even_beside_a_service_principal() {
     let secrets = json!({"clientid": CLIENT, "clientsecret": "hunter2"});
-    let identity = Sent::new().secrets(secrets).decode().unwrap().identity;
+    let identity = Sent::new().secrets(&secrets).decode().unwrap().identity;
     assert!(matches!(identity, IdentitySource::WorkloadIdentity { .. }));
 }
 
@@ -47,7 +47,7 @@ fn a_service_principals_keys_are_found_in_any_case_and_its_secret_is_kept_verbat
     for (id, secret) in [("clientid", "clientsecret"), ("ClientID", "CLIENTSECRET")] {
         let secrets = json!({id: CLIENT, secret: " hunter2\n", TOKENS: "{}"});
         let identity = service_principal()
-            .secrets(secrets)
+            .secrets(&secrets)
             .decode()
             .unwrap()
             .identity;
@@ -64,7 +64,7 @@ fn a_service_principals_keys_are_found_in_any_case_and_its_secret_is_kept_verbat
 fn of_two_keys_that_differ_in_case_the_exact_one_is_taken() {
     let secrets = json!({"CLIENTSECRET": "a", "clientsecret": "b", "clientid": CLIENT});
     let identity = service_principal()
-        .secrets(secrets)
+        .secrets(&secrets)
         .decode()
         .unwrap()
         .identity;
@@ -198,7 +198,7 @@ fn tokens_that_do_not_serve_are_refused_each_for_its_reason() {
 #[test]
 fn tokens_among_the_secrets_serve_where_the_attribute_is_missing() {
     let tokens = json!({AUDIENCE: {"token": "of-secrets"}}).to_string();
-    let sent = Sent::new().secrets(json!({TOKENS: tokens}));
+    let sent = Sent::new().secrets(&json!({TOKENS: tokens}));
     let token = |sent: &Sent| match sent.decode().unwrap().identity {
         IdentitySource::WorkloadIdentity { token, .. } => token,
         other => panic!("{other:?}"),

@@ -263,7 +263,7 @@ fn oversized_attributes_and_secrets_are_refused_unread() {
         ..Default::default()
     };
     assert_eq!(decode(&request), Err(RequestError::AttributesTooLarge));
-    let sent = Sent::new().secrets(spaces.repeat(4) + "x");
+    let sent = Sent::new().secrets(&(spaces.repeat(4) + "x"));
     assert_eq!(sent.decode(), Err(RequestError::SecretsTooLarge));
     refusal(&sent.request());
     refusal(&request);
