@@ -23,14 +23,23 @@ pub struct Session {
     deadline: Instant,
     token_calls: AtomicU32,
     vault_calls: AtomicU32,
-    last: Mutex<Option<LastAnswer>>,
+    last: Mutex<Option<LastFailure>>,
 }
 
-/// The last answer that was not a success, to be told when the deadline cuts the retries short.
+/// The last try that brought no success, to be told when the deadline cuts the retries short.
 #[derive(Debug, Clone)]
-pub(crate) struct LastAnswer {
-    pub(crate) host: String,
-    pub(crate) status: u16,
+struct LastFailure {
+    host: String,
+    failure: Failure,
+}
+
+/// How a try failed.
+#[derive(Debug, Clone)]
+pub(crate) enum Failure {
+    /// With an answer of this status.
+    Status(u16),
+    /// Without an answer.
+    Unreachable(Unreachable),
 }
 
 impl Session {
@@ -81,12 +90,17 @@ impl Session {
         &self.transport
     }
 
-    /// The status of the last answer of `host` that was not a success.
-    pub(crate) fn last_status(&self, host: &str) -> Option<u16> {
+    /// How the last try at `host` failed, other than by the session's end.
+    pub(crate) fn last_failure(&self, host: &str) -> Option<Failure> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.as_ref()
             .filter(|last| last.host == host)
-            .map(|last| last.status)
+            .map(|last| last.failure.clone())
+    }
+
+    fn remember(&self, host: String, failure: Failure) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(LastFailure { host, failure });
     }
 
     fn route(&self, request: &Request) -> Result<(Service, Operation), Unreachable> {
@@ -166,13 +180,16 @@ impl Session {
                 duration: started.elapsed(),
             });
         }
-        let answer = answer?;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error @ Unreachable::Deadline { .. }) => return Err(error),
+            Err(error) => {
+                self.remember(host, Failure::Unreachable(error.clone()));
+                return Err(error);
+            }
+        };
         if !answer.status.is_success() {
-            let last = LastAnswer {
-                host,
-                status: answer.status.as_u16(),
-            };
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+            self.remember(host, Failure::Status(answer.status.as_u16()));
         }
         let status = StatusCode::from(answer.status.as_u16());
         let headers = azure_headers(&answer.headers);

@@ -4,7 +4,7 @@ use super::Category;
 use super::azure::{Cause, Refusal, cause};
 use super::token::remedy;
 use crate::ObjectType;
-use crate::session::Session;
+use crate::session::{Failure, Session};
 use crate::transport::Unreachable;
 use crate::vault::ObjectId;
 
@@ -107,13 +107,14 @@ impl FetchError {
 
     pub(crate) fn deadline(session: &Session, identity: &str, object: &ObjectId) -> Self {
         let host = session.vault_host();
-        let status = session.last_status(host);
-        let problem = match status {
-            Some(429) => FetchProblem::Throttled,
-            Some(status @ 500..) => FetchProblem::Failing(status),
-            _ => FetchProblem::Unreachable(Unreachable::Deadline {
-                host: host.to_owned(),
-            }),
+        let (problem, status) = match session.last_failure(host) {
+            Some(Failure::Status(429)) => (FetchProblem::Throttled, Some(429)),
+            Some(Failure::Status(status @ 500..)) => (FetchProblem::Failing(status), Some(status)),
+            Some(Failure::Unreachable(error)) => (FetchProblem::Unreachable(error), None),
+            Some(Failure::Status(_)) | None => {
+                let host = host.to_owned();
+                (FetchProblem::Unreachable(Unreachable::Deadline { host }), None)
+            }
         };
         Self {
             status,

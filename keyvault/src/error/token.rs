@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::Category;
 use super::azure::{Cause, Refusal, cause, clean};
 use crate::identity::Identity;
-use crate::session::Session;
+use crate::session::{Failure, Session};
 use crate::transport::Unreachable;
 
 /// No token was to be had.
@@ -40,7 +40,7 @@ pub enum TokenProblem {
     UnknownClient,
     /// AADSTS90002.
     UnknownTenant,
-    /// AADSTS70021, 700211, 700212, 700213, 7002138: no federated identity credential fits. Holds
+    /// AADSTS70021, 70025, 700211, 700212, 700213, 7002138: no federated identity credential fits. Holds
     /// the code and the part of the ServiceAccount token that found no match.
     NoFederatedCredential {
         /// Entra's code.
@@ -95,15 +95,21 @@ impl TokenError {
 
     pub(crate) fn deadline(session: &Session, identity: &Identity) -> Self {
         let mut error = Self::new(session, identity, TokenProblem::BadAnswer);
-        error.status = session.last_status(&error.host);
-        error.problem = match error.status {
-            Some(429) => TokenProblem::Throttled,
-            Some(status @ 500..) => TokenProblem::Failing(status),
-            _ => TokenProblem::Unreachable(Unreachable::Deadline {
-                host: error.host.clone(),
-            }),
-        };
+        error.problem = error.last_outage(session).unwrap_or_else(|| {
+            let host = error.host.clone();
+            TokenProblem::Unreachable(Unreachable::Deadline { host })
+        });
         error
+    }
+
+    /// The outage that the last try ended with, if it did.
+    fn last_outage(&self, session: &Session) -> Option<TokenProblem> {
+        match session.last_failure(&self.host)? {
+            Failure::Status(429) => Some(TokenProblem::Throttled),
+            Failure::Status(status @ 500..) => Some(TokenProblem::Failing(status)),
+            Failure::Unreachable(error) => Some(TokenProblem::Unreachable(error)),
+            Failure::Status(_) => None,
+        }
     }
 
     pub(crate) fn from_azure(
@@ -138,11 +144,8 @@ impl TokenError {
             Cause::Other => {
                 // The SDK reads a refusal's body as JSON; an outage's HTML ends up here.
                 let mut error = Self::new(session, identity, TokenProblem::BadAnswer);
-                error.status = session.last_status(&error.host);
-                match error.status {
-                    Some(429) => error.problem = TokenProblem::Throttled,
-                    Some(status @ 500..) => error.problem = TokenProblem::Failing(status),
-                    _ => {}
+                if let Some(outage) = error.last_outage(session) {
+                    error.problem = outage;
                 }
                 error
             }
@@ -302,7 +305,7 @@ fn entra_problem(refusal: &Refusal, identity: &Identity) -> TokenProblem {
         Some(7000222) => TokenProblem::ExpiredSecret,
         Some(700016) => TokenProblem::UnknownClient,
         Some(90002) => TokenProblem::UnknownTenant,
-        Some(code @ (70021 | 700211 | 700212 | 700213 | 7002137 | 7002138)) => {
+        Some(code @ (70021 | 70025 | 700211 | 700212 | 700213 | 7002137 | 7002138)) => {
             TokenProblem::NoFederatedCredential {
                 code,
                 mismatch: mismatch(code, identity),
