@@ -4,5 +4,7 @@
 //! the `leaks` test searches afterwards.
 
 mod bad_input;
+mod connections;
+mod identities;
 mod mounts;
 mod support;

@@ -1,9 +1,12 @@
 //! What the tests share: logging to the folder that is searched for leaks, and seeds.
 
 use std::fs::File;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use vaultbind_e2e::leaks::LogFolder;
 use vaultbind_e2e::stage::{
     CLIENT, ISSUER, NAMESPACE, SERVICE_ACCOUNT, Stage, TENANT, VAULT, random,
@@ -77,4 +80,21 @@ pub(crate) async fn stage_with_secrets(secrets: &[(&str, &str)]) -> Stage {
         .map(|(name, value)| format!("  - {{name: {name}, value: {value}}}\n"))
         .collect();
     stage(&format!("  secrets:\n{secrets}")).await
+}
+
+/// Unix seconds.
+pub(crate) fn now() -> i64 {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    i64::try_from(since.as_secs()).unwrap()
+}
+
+/// Status and body of a GET.
+pub(crate) async fn http_get(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head[9..12].parse().unwrap(), body.to_owned())
 }

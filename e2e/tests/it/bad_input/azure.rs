@@ -8,7 +8,7 @@ use vaultbind_e2e::stage::{
 };
 
 use super::{Case, refused_class};
-use crate::support::{secret, seed, stage_of};
+use crate::support::{now, secret, seed, stage_of};
 
 /// An identity that the ServiceAccount may use and that has no rights anywhere.
 const BARE: &str = "bbbbbbbb-0000-0000-0000-000000000001";
@@ -341,11 +341,6 @@ fn big() -> SecretProviderClass {
         .map(|n| format!("- |\n  objectName: large\n  objectType: secret\n  objectAlias: f{n}\n"))
         .collect();
     class(&format!("array:\n{objects}"))
-}
-
-fn now() -> i64 {
-    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
-    i64::try_from(since.as_secs()).unwrap()
 }
 
 /// A PFX that nobody should make any more: RC4.
