@@ -5,6 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use aho_corasick::AhoCorasick;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -67,26 +68,46 @@ impl LogFolder {
     pub fn search(&self) -> anyhow::Result<Vec<Finding>> {
         let text = fs::read_to_string(self.values()).context("no values were noted")?;
         let values: BTreeSet<Vec<u8>> = text.lines().map(from_hex).collect();
-        let mut forms = Vec::new();
+        let mut needles = Needles::default();
         for value in &values {
             anyhow::ensure!(
                 value.len() >= SHORTEST,
                 "a value of {} bytes is too short",
                 value.len()
             );
-            forms.extend(forms_of(value));
+            needles.add(value);
         }
+        let searcher = AhoCorasick::new(&needles.texts)?;
         let mut findings = Vec::new();
         let mut logs = 0;
         for entry in fs::read_dir(&self.0)? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "log") {
                 logs += 1;
-                search_file(&path, &forms, &mut findings)?;
+                search_file(&path, &needles, &searcher, &mut findings)?;
             }
         }
         anyhow::ensure!(logs > 0, "there are no logs in {}", self.0.display());
         Ok(findings)
+    }
+}
+
+/// What is searched for, each text once, and what it is.
+#[derive(Default)]
+struct Needles {
+    texts: Vec<Vec<u8>>,
+    forms: Vec<&'static str>,
+    known: BTreeSet<Vec<u8>>,
+}
+
+impl Needles {
+    fn add(&mut self, value: &[u8]) {
+        for (form, text) in forms_of(value) {
+            if self.known.insert(text.clone()) {
+                self.texts.push(text);
+                self.forms.push(form);
+            }
+        }
     }
 }
 
@@ -100,22 +121,38 @@ fn from_hex(line: &str) -> Vec<u8> {
 
 fn search_file(
     path: &Path,
-    forms: &[(&'static str, Vec<u8>)],
+    needles: &Needles,
+    searcher: &AhoCorasick,
     findings: &mut Vec<Finding>,
 ) -> anyhow::Result<()> {
     let log = fs::read(path)?;
-    for (form, needle) in forms {
-        for at in memchr::memmem::find_iter(&log, needle) {
-            let before = log.get(..at).unwrap_or_default();
-            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-            findings.push(Finding {
-                file: path.to_owned(),
-                line,
-                form,
-            });
-        }
+    for (line, text) in (1..).zip(log.split(|byte| *byte == b'\n')) {
+        let values = searcher.find_overlapping_iter(text);
+        let forms = values.filter_map(|found| needles.forms.get(found.pattern().as_usize()));
+        // What nobody noted but nobody may log either.
+        let key = contains(text, b"PRIVATE KEY-----").then_some("private key");
+        let token = holds_token(text).then_some("token");
+        findings.extend(forms.copied().chain(key).chain(token).map(|form| Finding {
+            file: path.to_owned(),
+            line,
+            form,
+        }));
     }
     Ok(())
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// Whether there is something that begins as every JSON Web Token does, and goes on.
+fn holds_token(text: &[u8]) -> bool {
+    text.windows(SHORTEST).any(|window| {
+        window.starts_with(b"eyJ")
+            && window
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+    })
 }
 
 /// The value as it is, and as base64, hexadecimal, URL-escaped and JSON-escaped text.
@@ -169,7 +206,7 @@ fn list(value: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    const VALUE: &str = "p\"ss/wörd+0123456789";
+    const VALUE: &str = "p\"ss/wörd~~~~??0123456789";
 
     fn forms_found(log: &str) -> BTreeSet<&'static str> {
         let folder = tempfile::tempdir().unwrap();
@@ -194,7 +231,7 @@ mod tests {
             (URL_SAFE_NO_PAD.encode(format!("xy{VALUE}")), "base64url"),
             (VALUE.bytes().map(|b| format!("{b:02x}")).collect(), "hex"),
             (VALUE.bytes().map(|b| format!("{b:02X}")).collect(), "HEX"),
-            ("p%22ss%2Fw%C3%B6rd%2B0123456789".to_owned(), "URL"),
+            ("p%22ss%2Fw%C3%B6rd~~~~%3F%3F0123456789".to_owned(), "URL"),
             (serde_json::Value::from(VALUE).to_string(), "JSON"),
             (format!("{:?}", VALUE.as_bytes()), "byte list"),
         ];

@@ -3,8 +3,18 @@
 //! All logs of these tests, at the highest verbosity, and all values they use go to one folder, which
 //! the `leaks` test searches afterwards.
 
+// Tests fail by panicking.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
+
 mod bad_input;
 mod connections;
 mod identities;
 mod mounts;
+mod process;
 mod support;
