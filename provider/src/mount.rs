@@ -66,7 +66,8 @@ impl Mounter {
             .min(limit.unwrap_or(self.options.timeout));
         let deadline = Instant::now() + timeout;
         let now = Timestamp::now();
-        let request = Request::decode(request, &self.options.defaults, now)?;
+        let request = Request::decode(request, &self.options.defaults, now)
+            .inspect_err(|_| report.undecoded(&request.attributes))?;
         let identity = identity(&request);
         report.request(&request, &identity);
         if request.objects.is_empty() {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 use vaultbind_proto::csi_driver_provider_server::CsiDriverProvider;
 use vaultbind_proto::{MountRequest, MountResponse, VersionRequest, VersionResponse};
 
@@ -58,29 +58,41 @@ impl CsiDriverProvider for ProviderService {
         let mut report = Report::default();
         // The gauge and the report are guards: they also end with a call that is dropped.
         let _running = self.metrics.mount_started();
-        let mounted = AssertUnwindSafe(self.mounter.mount(&request, limit, &mut report));
-        match mounted.catch_unwind().await {
+        let mounted = caught(self.mounter.mount(&request, limit, &mut report)).await;
+        let status = match &mounted {
+            Ok(Ok(_)) => Code::Ok,
+            Ok(Err(error)) => from_mount_error(error).code(),
+            Err(Panicked) => Code::Internal,
+        };
+        self.metrics.mount_ended(status, report.elapsed());
+        match mounted {
             Ok(Ok(response)) => {
-                self.metrics.mount_ended(tonic::Code::Ok, report.elapsed());
                 report.succeeded(&response);
                 Ok(Response::new(response))
             }
             Ok(Err(error)) => {
-                let status = from_mount_error(&error);
-                self.metrics.mount_ended(status.code(), report.elapsed());
-                report.failed(&error, code_name(status.code()));
-                Err(status)
+                report.failed(&error, code_name(status));
+                Err(from_mount_error(&error))
             }
-            Err(_) => {
-                let status = Status::internal(
-                    "the provider hit a bug in this mount; its log has the place: please report it",
-                );
-                self.metrics.mount_ended(status.code(), report.elapsed());
-                report.ended(code_name(status.code()), "panic");
-                Err(status)
+            Err(panicked) => {
+                report.ended(code_name(status), &panicked.to_string());
+                Err(Status::new(status, panicked.to_string()))
             }
         }
     }
+}
+
+/// A bug, which costs the call that met it and no other.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the provider hit a bug in this mount; its log has the place: please report it")]
+struct Panicked;
+
+async fn caught<F: Future>(future: F) -> Result<F::Output, Panicked> {
+    // What the future leaves behind is dropped, so nobody sees it half done.
+    AssertUnwindSafe(future)
+        .catch_unwind()
+        .await
+        .map_err(|_| Panicked)
 }
 
 /// How long the caller waits, from the `grpc-timeout` header.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use tracing::{error, info, warn};
 use vaultbind_keyvault::{Fetched, Identity, Session};
 use vaultbind_proto::MountResponse;
@@ -53,19 +54,30 @@ impl Report {
         self.started.elapsed()
     }
 
-    /// Names the pod of a request that could not be decoded further.
-    pub fn pod(&mut self, namespace: &str, pod: &str, class: &str) {
-        namespace.clone_into(&mut self.namespace);
-        pod.clone_into(&mut self.pod);
-        class.clone_into(&mut self.class);
+    /// Names the pod of a request that could not be decoded, as far as it can be read.
+    pub(super) fn undecoded(&mut self, attributes: &str) {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Names {
+            #[serde(rename = "csi.storage.k8s.io/pod.namespace")]
+            namespace: String,
+            #[serde(rename = "csi.storage.k8s.io/pod.name")]
+            pod: String,
+            #[serde(rename = "secretProviderClass")]
+            class: String,
+        }
+        // Names of Kubernetes are short; whatever else stands there is not for a log line.
+        let name = |text: String| text.chars().filter(|c| !c.is_control()).take(253).collect();
+        let names: Names = serde_json::from_str(attributes).unwrap_or_default();
+        self.namespace = name(names.namespace);
+        self.pod = name(names.pod);
+        self.class = name(names.class);
     }
 
     pub(super) fn request(&mut self, request: &Request, identity: &Identity) {
-        self.pod(
-            &request.pod.namespace,
-            &request.pod.name,
-            request.class.as_deref().unwrap_or_default(),
-        );
+        request.pod.namespace.clone_into(&mut self.namespace);
+        request.pod.name.clone_into(&mut self.pod);
+        self.class = request.class.clone().unwrap_or_default();
         self.identity_kind = identity.kind();
         identity.name().clone_into(&mut self.identity);
         request.vault.as_str().clone_into(&mut self.vault);

@@ -28,3 +28,15 @@ fn the_grpc_timeout_is_read_in_all_units_and_garbage_is_none() {
     }
     assert_eq!(grpc_timeout(&Request::new(())), None);
 }
+
+#[tokio::test]
+async fn a_panic_is_an_internal_error_of_its_own_call() {
+    let bug = async {
+        tokio::task::yield_now().await;
+        panic!("the value is hunter2");
+    };
+    let (panicked, fine) = tokio::join!(caught(bug), caught(async { 7 }));
+    assert_eq!(panicked, Err(Panicked));
+    assert_eq!(fine, Ok(7));
+    assert!(!Panicked.to_string().contains("hunter2"));
+}
