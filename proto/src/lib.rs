@@ -53,12 +53,22 @@ mod tests {
             secrets: "secret-value".into(),
             ..Default::default()
         };
-        let file = File { path: "a".into(), mode: 0o644, contents: "file-value".into() };
-        let response = MountResponse { files: vec![file], ..Default::default() };
+        let file = File {
+            path: "a".into(),
+            mode: 0o644,
+            contents: "file-value".into(),
+        };
+        let response = MountResponse {
+            files: vec![file],
+            ..Default::default()
+        };
         let text = format!("{request:?} {response:?}");
         for hidden in ["attribute-value", "secret-value", "file-value"] {
             assert!(!text.contains(hidden), "{text}");
         }
-        assert!(text.contains("<15 bytes>") && text.contains("0o644"), "{text}");
+        assert!(
+            text.contains("<15 bytes>") && text.contains("0o644"),
+            "{text}"
+        );
     }
 }

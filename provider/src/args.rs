@@ -109,7 +109,7 @@ pub struct Args {
 
 /// Flags of the Go provider and of klog that have no meaning here. The first have a value only after
 /// `=`; of the others it may also be the next argument.
-const IGNORED_SWITCHES: [&str; 8] = [
+pub(crate) const IGNORED_SWITCHES: [&str; 8] = [
     "logtostderr",
     "alsologtostderr",
     "add_dir_header",
@@ -119,7 +119,7 @@ const IGNORED_SWITCHES: [&str; 8] = [
     "enable-pprof",
     "provider-health-check",
 ];
-const IGNORED_VALUES: [&str; 11] = [
+pub(crate) const IGNORED_VALUES: [&str; 11] = [
     "vmodule",
     "stderrthreshold",
     "log_dir",

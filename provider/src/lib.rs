@@ -6,6 +6,8 @@
 //! [`args`].
 
 pub mod args;
+#[cfg(test)]
+mod docs;
 mod http;
 pub mod metrics;
 pub mod mount;

@@ -16,6 +16,8 @@ use vaultbind_proto::{MountRequest, MountResponse, VersionRequest, VersionRespon
 use crate::metrics::Metrics;
 use crate::mount::{Mounter, Report};
 
+#[cfg(test)]
+pub(crate) use status::code as status_code;
 pub(crate) use status::name as code_name;
 pub use status::{MAX_MESSAGE_CHARS, from_mount_error};
 

@@ -16,7 +16,7 @@ pub fn from_mount_error(error: &MountError) -> Status {
     Status::new(code(error.category()), bounded(&error.to_string()))
 }
 
-fn code(category: Category) -> Code {
+pub(crate) fn code(category: Category) -> Code {
     match category {
         Category::Unauthenticated => Code::Unauthenticated,
         Category::PermissionDenied => Code::PermissionDenied,

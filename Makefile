@@ -1,0 +1,54 @@
+# The same verbs on a desk and in CI. `make help` lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Everything that is built or downloaded lives outside the clone.
+export VAULTBIND_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vaultbind
+export CARGO_TARGET_DIR ?= $(VAULTBIND_CACHE)/target
+
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY_ROOT := $(VAULTBIND_CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)
+CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: test
+test: ## Run all tests, with judges that are not ours, and sum them up in the last line
+	@judges=$$(e2e/judges/prepare | tee >(cat >&2) | tail -n 1); \
+	export VAULTBIND_JUDGES="$$judges"; \
+	cargo build --workspace --bins --locked; \
+	e2e/summary cargo test --workspace --locked --no-fail-fast
+
+.PHONY: lint
+lint: $(CARGO_DENY) ## Check format, lints, licences and sources of dependencies, scripts and links
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO_DENY) --locked check --hide-inclusion-graph licenses bans sources
+	.ci/check-files
+
+.PHONY: advisories
+advisories: $(CARGO_DENY) ## Check dependencies against the RustSec advisories (downloads them)
+	$(CARGO_DENY) --locked check advisories
+
+.PHONY: fmt
+fmt: ## Format Rust and Go
+	cargo fmt --all
+	gofmt -w e2e/judges
+
+.PHONY: docs
+docs: ## Write docs/reference anew from the code
+	UPDATE_DOCS=1 cargo test --locked --quiet -p vaultbind-provider --lib docs::
+
+.PHONY: clean-cache
+clean-cache: ## Remove everything that was built or downloaded
+	rm -rf -- "$(VAULTBIND_CACHE)"
+
+# A debug build: it is made once and runs for seconds.
+$(CARGO_DENY):
+	CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR="$(CARGO_DENY_ROOT)/target" \
+		cargo install --locked --debug --root "$(CARGO_DENY_ROOT)" cargo-deny --version $(CARGO_DENY_VERSION)
+	rm -rf -- "$(CARGO_DENY_ROOT)/target"
