@@ -16,6 +16,15 @@ CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
+# Set to anything but 0 or nothing.
+on = $(filter-out 0,$(1))
+
+.PHONY: run
+run: ## Show a mount from end to end, without cloud or cluster; KEEP=1 keeps it up, SHOW=1 shows values
+	cargo build --workspace --bins --locked
+	$(strip $(CARGO_TARGET_DIR)/debug/vaultbind-demo $(if $(call on,$(KEEP)),--keep) \
+	  $(if $(call on,$(SHOW)),--show))
+
 .PHONY: test
 test: ## Run all tests, with judges that are not ours, and sum them up in the last line
 	@judges=$$(e2e/judges/prepare | tee >(cat >&2) | tail -n 1); \
@@ -40,8 +49,9 @@ fmt: ## Format Rust and Go
 	gofmt -w e2e/judges
 
 .PHONY: docs
-docs: ## Write docs/reference anew from the code
-	UPDATE_DOCS=1 cargo test --locked --quiet -p vaultbind-provider --lib docs::
+docs: ## Write the generated pages and tables of docs/ anew from the code
+	UPDATE_DOCS=1 cargo test --workspace --locked --quiet --lib docs::
+	UPDATE_DOCS=1 cargo test --workspace --locked --quiet --test it bad_input
 
 .PHONY: clean-cache
 clean-cache: ## Remove everything that was built or downloaded

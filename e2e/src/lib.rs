@@ -1,8 +1,9 @@
 //! Plays the CSI driver against the real provider and an emulated Azure.
 //!
 //! [`driver`] is what the Secrets Store CSI driver does, [`stage`] an emulated Azure and a provider in
-//! this process, [`leaks`] looks for secrets where none may be.
+//! this process, [`leaks`] looks for secrets where none may be, [`demo`] shows a mount to people.
 
+pub mod demo;
 pub mod driver;
 pub mod leaks;
 pub mod stage;

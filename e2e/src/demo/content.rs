@@ -1,0 +1,155 @@
+//! What may be said of a file's content: the beginning of a value, the kind of a key, the names in a
+//! certificate.
+
+use vaultbind_pki::pem;
+use x509_cert::Certificate;
+use x509_cert::der::asn1::{ObjectIdentifier, UintRef};
+use x509_cert::der::{Decode as _, Reader as _, SliceReader};
+use x509_cert::spki::SubjectPublicKeyInfoOwned;
+
+/// Shorter values are not shown at all: two characters would be too much of them.
+const SHORTEST_SHOWN: usize = 16;
+
+/// The beginning of a value and its size, such as `db…(32 bytes)`.
+pub(super) fn masked(content: &[u8]) -> String {
+    format!("{}({} bytes)", beginning(content), content.len())
+}
+
+/// Lines that describe a content without giving it away.
+pub(super) fn describe(content: &[u8]) -> Vec<String> {
+    let Ok(text) = std::str::from_utf8(content) else {
+        return vec!["binary".to_owned()];
+    };
+    let blocks = pem::split(text);
+    if !blocks.is_empty() {
+        return blocks
+            .iter()
+            .map(|block| match block.label {
+                "CERTIFICATE" => certificate(&block.der),
+                "PUBLIC KEY" => format!("PEM: public key, {}", key_kind(&block.der)),
+                label => format!("PEM: {}", label.to_ascii_lowercase()),
+            })
+            .collect();
+    }
+    if serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok() {
+        return vec![format!("JSON object of {} lines", text.lines().count())];
+    }
+    vec![beginning(content)]
+}
+
+fn beginning(content: &[u8]) -> String {
+    let text = std::str::from_utf8(content).unwrap_or_default();
+    let shown = if content.len() < SHORTEST_SHOWN { 0 } else { 2 };
+    let start: String = text
+        .chars()
+        .take(shown)
+        .take_while(|c| !c.is_control())
+        .collect();
+    format!("{start}…")
+}
+
+fn certificate(der: &[u8]) -> String {
+    let Ok(certificate) = Certificate::from_der(der) else {
+        return "PEM: certificate, unreadable".to_owned();
+    };
+    let certificate = certificate.tbs_certificate();
+    let key = spki_kind(certificate.subject_public_key_info());
+    let (subject, issuer) = (certificate.subject(), certificate.issuer());
+    if subject == issuer {
+        return format!("PEM: {subject}, root, {key}");
+    }
+    format!("PEM: {subject}, by {issuer}, {key}")
+}
+
+fn key_kind(der: &[u8]) -> String {
+    SubjectPublicKeyInfoOwned::from_der(der)
+        .map_or_else(|_| "unreadable".to_owned(), |info| spki_kind(&info))
+}
+
+fn spki_kind(info: &SubjectPublicKeyInfoOwned) -> String {
+    const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+    const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+    match info.algorithm.oid {
+        RSA => match rsa_bits(info.subject_public_key.raw_bytes()) {
+            Some(bits) => format!("RSA {bits}"),
+            None => "RSA".to_owned(),
+        },
+        EC => {
+            let curve = info.algorithm.parameters.as_ref();
+            let curve = curve.and_then(|any| any.decode_as::<ObjectIdentifier>().ok());
+            match curve.map(|oid| oid.to_string()).as_deref() {
+                Some("1.2.840.10045.3.1.7") => "EC P-256".to_owned(),
+                Some("1.3.132.0.34") => "EC P-384".to_owned(),
+                Some("1.3.132.0.35") => "EC P-521".to_owned(),
+                _ => "EC".to_owned(),
+            }
+        }
+        other => other.to_string(),
+    }
+}
+
+fn rsa_bits(key: &[u8]) -> Option<usize> {
+    let mut reader = SliceReader::new(key).ok()?;
+    let bits = reader.sequence(|numbers| {
+        let modulus = UintRef::decode(numbers)?;
+        UintRef::decode(numbers)?;
+        Ok::<_, x509_cert::der::Error>(modulus.as_bytes().len() * 8)
+    });
+    bits.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_shows_two_characters_if_that_leaves_enough() {
+        for (content, text) in [
+            (&b"db-password-of-32-bytes-exactly!"[..], "db…(32 bytes)"),
+            (b"0123456789abcde", "…(15 bytes)"),
+            (b"0123456789abcdef", "01…(16 bytes)"),
+            (b"", "…(0 bytes)"),
+            (b"a\x1b[31m-0123456789", "a…(16 bytes)"),
+            ("ßü-0123456789abc".as_bytes(), "ßü…(18 bytes)"),
+            (&[0xff; 20], "…(20 bytes)"),
+        ] {
+            assert_eq!(masked(content), text);
+        }
+    }
+
+    #[test]
+    fn descriptions_hold_no_value() {
+        let json = b"{\n  \"password\": \"hidden\"\n}\n";
+        assert_eq!(describe(json), ["JSON object of 3 lines"]);
+        assert_eq!(describe(&[0xff, 0xfe]), ["binary"]);
+        assert_eq!(describe(b"plain text of a value"), ["pl…"]);
+        let key = pem::encode("PRIVATE KEY", b"hidden");
+        assert_eq!(describe(key.as_bytes()), ["PEM: private key"]);
+    }
+
+    #[test]
+    fn public_keys_are_named() {
+        let curve = vaultbind_pki::spki::ec_public_key(
+            vaultbind_pki::spki::Curve::P256,
+            &[1; 32],
+            &[2; 32],
+        );
+        for (der, kind) in [
+            (
+                vaultbind_pki::spki::rsa_public_key(&[0xc3; 384], &[1, 0, 1]).unwrap(),
+                "PEM: public key, RSA 3072",
+            ),
+            (curve.unwrap(), "PEM: public key, EC P-256"),
+            (b"broken".to_vec(), "PEM: public key, unreadable"),
+        ] {
+            let text = pem::encode("PUBLIC KEY", &der);
+            assert_eq!(describe(text.as_bytes()), [kind]);
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_cannot_be_read_is_said_to_be() {
+        let text = pem::encode("CERTIFICATE", b"broken");
+        assert_eq!(describe(text.as_bytes()), ["PEM: certificate, unreadable"]);
+    }
+}
