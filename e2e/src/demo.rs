@@ -83,9 +83,7 @@ pub async fn run(args: &Args) -> anyhow::Result<Ending> {
 
     // Whatever happened, all is stopped and removed; the first thing that went wrong is told.
     let stopped = programs.stop().await;
-    let removed = folder
-        .close()
-        .context("cannot remove the temporary folder");
+    let removed = folder.close().context("cannot remove the temporary folder");
     played?;
     kept?;
     stopped?;

@@ -7,6 +7,8 @@ use x509_cert::der::asn1::{ObjectIdentifier, UintRef};
 use x509_cert::der::{Decode as _, Reader as _, SliceReader};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
+const CERTIFICATE: &str = "CERTIFICATE";
+
 /// Shorter values are not shown at all: two characters would be too much of them.
 const SHORTEST_SHOWN: usize = 16;
 
@@ -15,26 +17,50 @@ pub(super) fn masked(content: &[u8]) -> String {
     format!("{}({} bytes)", beginning(content), content.len())
 }
 
-/// Lines that describe a content without giving it away.
-pub(super) fn describe(content: &[u8]) -> Vec<String> {
+/// A content in a few words that do not give it away.
+pub(super) fn describe(content: &[u8]) -> String {
     let Ok(text) = std::str::from_utf8(content) else {
-        return vec!["binary".to_owned()];
+        return "binary".to_owned();
     };
     let blocks = pem::split(text);
     if !blocks.is_empty() {
-        return blocks
-            .iter()
+        let certificates = blocks.iter().filter(|block| block.label == CERTIFICATE);
+        let others = blocks.iter().filter(|block| block.label != CERTIFICATE);
+        let mut parts: Vec<String> = others
             .map(|block| match block.label {
-                "CERTIFICATE" => certificate(&block.der),
-                "PUBLIC KEY" => format!("PEM: public key, {}", key_kind(&block.der)),
-                label => format!("PEM: {}", label.to_ascii_lowercase()),
+                "PUBLIC KEY" => format!("public key {}", key_kind(&block.der)),
+                label => label.to_ascii_lowercase(),
             })
             .collect();
+        match certificates.count() {
+            0 => {}
+            1 => parts.push("certificate".to_owned()),
+            count => parts.push(format!("{count} certificates")),
+        }
+        return format!("PEM: {}", parts.join(", "));
     }
     if serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok() {
-        return vec![format!("JSON object of {} lines", text.lines().count())];
+        return format!("JSON object of {} lines", text.lines().count());
     }
-    vec![beginning(content)]
+    beginning(content)
+}
+
+/// Subject, issuer and kind of key of each certificate in a text.
+pub(super) fn certificates(content: &[u8]) -> Vec<[String; 3]> {
+    let blocks = std::str::from_utf8(content).map(pem::split);
+    let blocks = blocks.unwrap_or_default().into_iter();
+    blocks
+        .filter(|block| block.label == CERTIFICATE)
+        .filter_map(|block| Certificate::from_der(&block.der).ok())
+        .map(|certificate| {
+            let certificate = certificate.tbs_certificate();
+            [
+                certificate.subject().to_string(),
+                certificate.issuer().to_string(),
+                spki_kind(certificate.subject_public_key_info()),
+            ]
+        })
+        .collect()
 }
 
 fn beginning(content: &[u8]) -> String {
@@ -46,19 +72,6 @@ fn beginning(content: &[u8]) -> String {
         .take_while(|c| !c.is_control())
         .collect();
     format!("{start}…")
-}
-
-fn certificate(der: &[u8]) -> String {
-    let Ok(certificate) = Certificate::from_der(der) else {
-        return "PEM: certificate, unreadable".to_owned();
-    };
-    let certificate = certificate.tbs_certificate();
-    let key = spki_kind(certificate.subject_public_key_info());
-    let (subject, issuer) = (certificate.subject(), certificate.issuer());
-    if subject == issuer {
-        return format!("PEM: {subject}, root, {key}");
-    }
-    format!("PEM: {subject}, by {issuer}, {key}")
 }
 
 fn key_kind(der: &[u8]) -> String {
@@ -102,6 +115,20 @@ fn rsa_bits(key: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
+    /// Self-signed, made with openssl.
+    const ROOT: &str = "\
+-----BEGIN CERTIFICATE-----\n\
+MIIBhTCCASugAwIBAgIUUO4L63boOj8f0fa6DjK00N/4P3kwCgYIKoZIzj0EAwIw\n\
+FzEVMBMGA1UEAwwMcm9vdC5leGFtcGxlMCAXDTI2MTEyNDIxMTU1NVoYDzIxMjYx\n\
+MDMxMjExNTU1WjAXMRUwEwYDVQQDDAxyb290LmV4YW1wbGUwWTATBgcqhkjOPQIB\n\
+BggqhkjOPQMBBwNCAATWLnQ/yE41K4Y1CDJvkbNkFcC7mACSha7mRAkMTQ+my9XC\n\
+RQ36OAvYsA6Piet5019LmGW8o6UP2Q7Y4OTemEaBo1MwUTAdBgNVHQ4EFgQUg6be\n\
+efN8AzYwfEdUekBSrVJJ3iwwHwYDVR0jBBgwFoAUg6beefN8AzYwfEdUekBSrVJJ\n\
+3iwwDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiBn2WZLuNaTF/Wf\n\
+1OsdzbV0fueWHz3ZGH1N1dAF/fgJ/wIhAOJs75Eyg3x33DuZrLDGnj6ocV+83dEY\n\
+pUIyNNG96R6U\n\
+-----END CERTIFICATE-----\n";
+
     #[test]
     fn a_value_shows_two_characters_if_that_leaves_enough() {
         for (content, text) in [
@@ -120,11 +147,16 @@ mod tests {
     #[test]
     fn descriptions_hold_no_value() {
         let json = b"{\n  \"password\": \"hidden\"\n}\n";
-        assert_eq!(describe(json), ["JSON object of 3 lines"]);
-        assert_eq!(describe(&[0xff, 0xfe]), ["binary"]);
-        assert_eq!(describe(b"plain text of a value"), ["pl…"]);
+        assert_eq!(describe(json), "JSON object of 3 lines");
+        assert_eq!(describe(&[0xff, 0xfe]), "binary");
+        assert_eq!(describe(b"plain text of a value"), "pl…");
         let key = pem::encode("PRIVATE KEY", b"hidden");
-        assert_eq!(describe(key.as_bytes()), ["PEM: private key"]);
+        assert_eq!(describe(key.as_bytes()), "PEM: private key");
+        let chain = key + &pem::encode(CERTIFICATE, b"a") + &pem::encode(CERTIFICATE, b"b");
+        assert_eq!(
+            describe(chain.as_bytes()),
+            "PEM: private key, 2 certificates"
+        );
     }
 
     #[test]
@@ -137,19 +169,21 @@ mod tests {
         for (der, kind) in [
             (
                 vaultbind_pki::spki::rsa_public_key(&[0xc3; 384], &[1, 0, 1]).unwrap(),
-                "PEM: public key, RSA 3072",
+                "PEM: public key RSA 3072",
             ),
-            (curve.unwrap(), "PEM: public key, EC P-256"),
-            (b"broken".to_vec(), "PEM: public key, unreadable"),
+            (curve.unwrap(), "PEM: public key EC P-256"),
+            (b"broken".to_vec(), "PEM: public key unreadable"),
         ] {
             let text = pem::encode("PUBLIC KEY", &der);
-            assert_eq!(describe(text.as_bytes()), [kind]);
+            assert_eq!(describe(text.as_bytes()), kind);
         }
     }
 
     #[test]
-    fn a_certificate_that_cannot_be_read_is_said_to_be() {
-        let text = pem::encode("CERTIFICATE", b"broken");
-        assert_eq!(describe(text.as_bytes()), ["PEM: certificate, unreadable"]);
+    fn certificates_that_cannot_be_read_are_left_out() {
+        let text = pem::encode(CERTIFICATE, b"broken") + ROOT;
+        let found = certificates(text.as_bytes());
+        let name = "CN=root.example";
+        assert_eq!(found, [[name, name, "EC P-256"].map(str::to_owned)]);
     }
 }

@@ -130,6 +130,14 @@ impl Programs {
         Ok(())
     }
 
+    /// Waits until a program ends by itself, which is an error.
+    pub(super) async fn ended(&mut self) -> anyhow::Result<()> {
+        loop {
+            self.check()?;
+            sleep(POLL).await;
+        }
+    }
+
     /// Stops all, the last one first.
     ///
     /// # Errors

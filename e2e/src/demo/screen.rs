@@ -85,10 +85,9 @@ impl Screen {
         lines.try_for_each(|line| self.print(&format!("  {line}")))
     }
 
-    /// Text to be copied: neither wrapped nor coloured.
+    /// Text to be copied: neither wrapped nor indented nor coloured.
     pub(super) fn verbatim(&self, text: &str) -> io::Result<()> {
-        text.lines()
-            .try_for_each(|line| self.print(format!("  {line}").trim_end()))
+        text.lines().try_for_each(|line| self.print(line))
     }
 
     fn styled(&self, style: Style, text: &str, indent: &str) -> io::Result<()> {

@@ -99,23 +99,20 @@ fn grow<'a>(entries: &[(&'a str, &'a str)], trunk: &str, lines: &mut Vec<Branch<
 }
 
 /// Breaks text between words; lines after the first are indented. A longer word keeps a line of its
-/// own. Blanks at the start are kept, others become one.
+/// own. Blanks are kept, except where a line is broken.
 pub(super) fn wrap(text: &str, width: usize, indent: &str) -> Vec<String> {
-    let start: String = text.chars().take_while(|&c| c == ' ').collect();
     let mut lines = Vec::new();
-    let mut line = start;
-    let mut empty = true;
-    for word in text.split_whitespace() {
-        let needed = line.chars().count() + usize::from(!empty) + word.chars().count();
-        if !empty && needed > width {
-            lines.push(std::mem::replace(&mut line, indent.to_owned()));
-            empty = true;
-        }
-        if !empty {
+    let mut words = text.split(' ');
+    let mut line = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let full = line.chars().count() + 1 + word.chars().count() > width;
+        if full && !word.is_empty() && !line.trim_start().is_empty() {
+            lines.push(line.trim_end().to_owned());
+            line = format!("{indent}{word}");
+        } else {
             line.push(' ');
+            line.push_str(word);
         }
-        line.push_str(word);
-        empty = false;
     }
     lines.push(line);
     lines
@@ -130,10 +127,7 @@ mod tests {
         let mut table = Table::new(&["FILE", "SIZE", ""]);
         table.row(["über/öl", "7", "x"]);
         table.row(["a"]);
-        assert_eq!(
-            table.lines(100),
-            ["FILE     SIZE", "über/öl  7     x", "a"]
-        );
+        assert_eq!(table.lines(100), ["FILE     SIZE", "über/öl  7     x", "a"]);
     }
 
     #[test]
@@ -169,9 +163,14 @@ mod tests {
         for (text, width, lines) in [
             ("", 5, vec![""]),
             ("one two", 7, vec!["one two"]),
+            ("one  two   three", 8, vec!["one  two", "  three"]),
             ("one two three", 7, vec!["one two", "  three"]),
             ("  one two", 6, vec!["  one", "  two"]),
-            ("a longerthanthat b", 6, vec!["a", "  longerthanthat", "  b"]),
+            (
+                "a longerthanthat b",
+                6,
+                vec!["a", "  longerthanthat", "  b"],
+            ),
         ] {
             assert_eq!(wrap(text, width, "  "), lines, "{text:?}");
         }
