@@ -14,6 +14,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -82,8 +84,43 @@ func (p plan) clientSecret() (azcore.TokenCredential, error) {
 	return azidentity.NewClientSecretCredential(p.Tenant, p.Client, p.ClientSecret, nil)
 }
 
+func (p plan) workloadIdentity() (azcore.TokenCredential, error) {
+	return azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
+		TenantID: p.Tenant, ClientID: p.Workload, TokenFilePath: p.TokenFile,
+	})
+}
+
+// managedIdentity asks the endpoint of AZURE_POD_IDENTITY_AUTHORITY_HOST. The SDK heeds no variable
+// and would ask the real one.
+func (p plan) managedIdentity(id azidentity.ManagedIDKind) (azcore.TokenCredential, error) {
+	endpoint, err := url.Parse(os.Getenv("AZURE_POD_IDENTITY_AUTHORITY_HOST"))
+	if err != nil || endpoint.Host == "" {
+		return nil, errors.New("AZURE_POD_IDENTITY_AUTHORITY_HOST is not set")
+	}
+	return azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{
+		ClientOptions: azcore.ClientOptions{Transport: redirect{endpoint}}, ID: id,
+	})
+}
+
+// redirect sends everything to one host.
+type redirect struct{ to *url.URL }
+
+func (r redirect) Do(request *http.Request) (*http.Response, error) {
+	request = request.Clone(request.Context())
+	request.URL.Scheme, request.URL.Host, request.Host = r.to.Scheme, r.to.Host, ""
+	return http.DefaultClient.Do(request)
+}
+
+// credential is the client secret, or the workload identity of a plan without one.
+func (p plan) credential() (azcore.TokenCredential, error) {
+	if p.ClientSecret == "" {
+		return p.workloadIdentity()
+	}
+	return p.clientSecret()
+}
+
 func (p plan) secrets(vault string) (*azsecrets.Client, error) {
-	credential, err := p.clientSecret()
+	credential, err := p.credential()
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +128,7 @@ func (p plan) secrets(vault string) (*azsecrets.Client, error) {
 }
 
 func (p plan) keys() (*azkeys.Client, error) {
-	credential, err := p.clientSecret()
+	credential, err := p.credential()
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +136,7 @@ func (p plan) keys() (*azkeys.Client, error) {
 }
 
 func (p plan) certificates() (*azcertificates.Client, error) {
-	credential, err := p.clientSecret()
+	credential, err := p.credential()
 	if err != nil {
 		return nil, err
 	}
@@ -113,18 +150,12 @@ func (p plan) identities(ctx context.Context) (any, error) {
 		make func() (azcore.TokenCredential, error)
 	}{
 		{"client secret", p.clientSecret},
-		{"workload identity", func() (azcore.TokenCredential, error) {
-			return azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
-				TenantID: p.Tenant, ClientID: p.Workload, TokenFilePath: p.TokenFile,
-			})
-		}},
+		{"workload identity", p.workloadIdentity},
 		{"system-assigned", func() (azcore.TokenCredential, error) {
-			return azidentity.NewManagedIdentityCredential(nil)
+			return p.managedIdentity(nil)
 		}},
 		{"user-assigned", func() (azcore.TokenCredential, error) {
-			return azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{
-				ID: azidentity.ClientID(p.UserAssigned),
-			})
+			return p.managedIdentity(azidentity.ClientID(p.UserAssigned))
 		}},
 	}
 	result := make(map[string]string)

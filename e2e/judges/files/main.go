@@ -2,7 +2,7 @@
 // belong to the first certificate, and the rest must be its chain. It prints what it saw as JSON,
 // and no part of a private key.
 //
-//	files -pem FILE [-pfx FILE]
+//	files -pem FILE [-pfx FILE] [-pair PREFIX]
 package main
 
 import (
@@ -16,6 +16,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"reflect"
 
 	"golang.org/x/crypto/pkcs12"
 )
@@ -25,6 +26,8 @@ type summary struct {
 	Certificates []string `json:"certificates"`
 	// The PEM made from the PFX is the mounted one, to the byte.
 	SameAsPFX bool `json:"sameAsPFX"`
+	// The two files hold the same.
+	Pair bool `json:"pair"`
 	// A TLS server and client with the files understand each other.
 	Handshake bool `json:"handshake"`
 }
@@ -32,8 +35,9 @@ type summary struct {
 func main() {
 	pemFile := flag.String("pem", "", "the mounted PEM: key, leaf, chain")
 	pfxFile := flag.String("pfx", "", "the same as a PFX without password")
+	pair := flag.String("pair", "", "the same in two files, PREFIX.crt and PREFIX.key")
 	flag.Parse()
-	result, err := judge(*pemFile, *pfxFile)
+	result, err := judge(*pemFile, *pfxFile, *pair)
 	if err == nil {
 		err = json.NewEncoder(os.Stdout).Encode(result)
 	}
@@ -43,7 +47,7 @@ func main() {
 	}
 }
 
-func judge(pemFile, pfxFile string) (*summary, error) {
+func judge(pemFile, pfxFile, prefix string) (*summary, error) {
 	mounted, err := os.ReadFile(pemFile)
 	if err != nil {
 		return nil, err
@@ -76,6 +80,14 @@ func judge(pemFile, pfxFile string) (*summary, error) {
 			return nil, fmt.Errorf("TLS handshake: %w", err)
 		}
 		result.Handshake = true
+	}
+	if prefix != "" {
+		two, err := tls.LoadX509KeyPair(prefix+".crt", prefix+".key")
+		if err != nil {
+			return nil, fmt.Errorf("two files as a TLS key pair: %w", err)
+		}
+		result.Pair = reflect.DeepEqual(two.Certificate, pair.Certificate) &&
+			reflect.DeepEqual(two.PrivateKey, pair.PrivateKey)
 	}
 	if pfxFile != "" {
 		pfx, err := os.ReadFile(pfxFile)

@@ -37,7 +37,7 @@ check_true("expired", client.get_secret("expired").properties.expires_on is not 
 
 # "throttled" answers 429 with Retry-After twice; "overloaded" for ever.
 start = time.monotonic()
-check_true("value after throttling", client.get_secret("throttled").value == PLAN["shared"])
+check_true("value after throttling", client.get_secret("throttled").value == PLAN["throttled"])
 waited = time.monotonic() - start
 check_true(f"two seconds waited for, not {waited:.2f}", 2 <= waited < 10)
 impatient = SecretClient(VAULT, credential, retry_total=0)

@@ -31,7 +31,7 @@ check("tags", pinned.properties.tags, {"team": "payments"})
 check("expiry", pinned.properties.expires_on, expires)
 check_true("creation time", pinned.properties.created_on <= datetime.now(timezone.utc))
 check_true("enabled", pinned.properties.enabled)
-check("recovery level", pinned.properties.recovery_level, "Recoverable")
+check("recovery level", pinned.properties.recovery_level, "Recoverable+Purgeable")
 
 # Lists, with a page of 25 and with smaller ones.
 names = [f"listed-{number:02}" for number in range(30)]

@@ -42,7 +42,7 @@ def refused(what, kind, status, code, inner=None):
         check(f"{what}: class", type(error), kind)
         check(f"{what}: status", error.status_code, status)
         check(f"{what}: code", error.error and error.error.code, code)
-        found = error.error.innererror
-        check(f"{what}: inner code", found and found.get("code"), inner)
+        found = error.error.innererror or {}
+        check(f"{what}: inner code", found.get("code"), inner)
     else:
         sys.exit(f"{what}: was not refused")

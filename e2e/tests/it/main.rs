@@ -15,6 +15,7 @@
 mod bad_input;
 mod connections;
 mod identities;
+mod judges;
 mod mounts;
 mod process;
 mod support;
