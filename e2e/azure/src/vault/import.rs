@@ -1,4 +1,6 @@
-//! Certificates with their key as they come in: PKCS#12 in base64, or PEM.
+//! Certificates with their key as they come in: PKCS#12 in base64, or PEM, in base64 or not.
+
+use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,6 +10,8 @@ use vaultbind_pki::pem;
 use super::error::ApiError;
 use super::keys::PrivateKey;
 use super::secrets::{PEM, PKCS12};
+
+const PEM_BEGIN: &str = "-----BEGIN ";
 
 /// A certificate to be imported.
 pub(super) struct Imported {
@@ -27,8 +31,8 @@ struct Contents {
 
 /// Reads the `value` of an import and puts the key's own certificate first.
 pub(super) fn certificate(value: &str, password: Option<&str>) -> Result<Imported, ApiError> {
-    let (contents, content_type) = if value.contains("-----BEGIN ") {
-        (pem_contents(value)?, PEM)
+    let (contents, content_type) = if let Some(text) = pem_text(value) {
+        (pem_contents(&text)?, PEM)
     } else {
         (pfx_contents(value, password.unwrap_or_default())?, PKCS12)
     };
@@ -87,6 +91,15 @@ pub(super) fn pfx_to_pem(value: &str) -> Result<String, ApiError> {
         .iter()
         .map(|der| pem::encode("CERTIFICATE", der));
     Ok(keys.chain(certificates).collect())
+}
+
+/// The PEM of a value: the value itself, or what it is in base64, as the SDK for Python sends it.
+fn pem_text(value: &str) -> Option<Cow<'_, str>> {
+    if value.contains(PEM_BEGIN) {
+        return Some(value.into());
+    }
+    let text = String::from_utf8(STANDARD.decode(value).ok()?).ok()?;
+    text.contains(PEM_BEGIN).then(|| text.into())
 }
 
 /// The one place that reads PKCS#12.

@@ -1,5 +1,8 @@
 //! Certificates through the handler.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
 use crate::vault::Collection;
 
@@ -267,19 +270,30 @@ fn a_pem_certificate_is_imported_with_its_chain_in_order() {
         panic!("{} blocks", blocks.len())
     };
     let reordered = format!("{third}{second}{first}");
-    let body = serde_json::json!({ "value": reordered }).to_string();
-    let imported = call(&vaults, "POST", "/certificates/copy/import", &body);
-    assert_eq!(imported.status, 200, "{imported:?}");
-    assert_eq!(
-        imported.text("cer"),
-        get(&vaults, "/certificates/web").text("cer")
-    );
-    assert_eq!(imported.body["policy"]["issuer"]["name"], "Unknown");
-    let copy = get(&vaults, "/secrets/copy");
-    assert!(
-        copy.text("value").starts_with(first),
-        "key and leaf come first"
-    );
+    for (name, value) in [
+        ("copy", reordered.clone()),
+        ("encoded", STANDARD.encode(&reordered)),
+    ] {
+        let body = serde_json::json!({ "value": value }).to_string();
+        let imported = call(
+            &vaults,
+            "POST",
+            &format!("/certificates/{name}/import"),
+            &body,
+        );
+        assert_eq!(imported.status, 200, "{imported:?}");
+        assert_eq!(
+            imported.text("cer"),
+            get(&vaults, "/certificates/web").text("cer")
+        );
+        assert_eq!(imported.body["policy"]["issuer"]["name"], "Unknown");
+        let copy = get(&vaults, &format!("/secrets/{name}"));
+        assert_eq!(copy.text("contentType"), "application/x-pem-file");
+        assert!(
+            copy.text("value").starts_with(first),
+            "key and leaf come first"
+        );
+    }
     for (value, message) in [
         ("", "can not be read"),
         (
