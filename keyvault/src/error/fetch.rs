@@ -113,7 +113,10 @@ impl FetchError {
             Some(Failure::Unreachable(error)) => (FetchProblem::Unreachable(error), None),
             Some(Failure::Status(_)) | None => {
                 let host = host.to_owned();
-                (FetchProblem::Unreachable(Unreachable::Deadline { host }), None)
+                (
+                    FetchProblem::Unreachable(Unreachable::Deadline { host }),
+                    None,
+                )
             }
         };
         Self {
