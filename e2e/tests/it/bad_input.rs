@@ -89,10 +89,17 @@ async fn every_bad_input_has_a_stable_message_that_says_what_to_do() {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, format!("{before}{BEGIN}\n{table}{END}{after}")).unwrap();
     } else {
-        let (shown, made) = (shown.trim().lines(), table.trim().lines());
-        for (shown, made) in shown.chain(std::iter::repeat("")).zip(made) {
-            assert_eq!(shown, made, "docs/troubleshooting.md is old: make docs");
-        }
+        let (shown, made): (Vec<_>, Vec<_>) = (
+            shown.trim().lines().collect(),
+            table.trim().lines().collect(),
+        );
+        let differs = shown.iter().zip(&made).find(|(shown, made)| shown != made);
+        assert_eq!(differs, None, "docs/troubleshooting.md is old: make docs");
+        assert_eq!(
+            shown.len(),
+            made.len(),
+            "docs/troubleshooting.md is old: make docs"
+        );
     }
 }
 
