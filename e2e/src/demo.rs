@@ -1,13 +1,14 @@
 //! The demonstration: the emulated Azure and the provider as programs of their own, and the driver
 //! played in between, with a word on each step.
 //!
-//! [`scenes`] tells the story and checks it, [`keep`] says how to go on by hand. Around them:
-//! [`programs`] are the child processes, [`services`] what is started and how it is reached,
-//! [`admin`] the emulated Azure's administration, [`manifests`] the examples, and [`screen`],
-//! [`table`] and [`content`] put it on a terminal.
+//! `scenes` tells the story and checks it, `keep` says how to go on by hand. Around them:
+//! `programs` are the child processes, `services` what is started and how it is reached,
+//! `admin` the emulated Azure's administration, `manifests` the examples, and `screen`,
+//! `table`, `content` and `event` put it on a terminal.
 
 mod admin;
 mod content;
+mod event;
 mod keep;
 mod manifests;
 mod programs;
@@ -16,6 +17,8 @@ mod screen;
 mod services;
 mod table;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -27,11 +30,12 @@ use self::screen::Screen;
 
 /// One mount from end to end, without cloud or cluster.
 ///
-/// Starts the emulated Azure and the provider beside this program, plays the Secrets Store CSI driver
-/// for the SecretProviderClass and the pod in the examples folder, and shows what happens. Everything
-/// is stopped and removed at the end. The exit status is not 0 if anything was not as it should be.
+/// Starts the emulated Azure and the provider beside this program, plays the Secrets Store CSI
+/// driver for the SecretProviderClass and the pod in the examples folder, and shows what happens.
+/// Everything is stopped and removed at the end. The exit status is not 0 if anything was not as it
+/// should be.
 #[derive(Debug, Parser)]
-#[command(name = "vaultbind-demo", version)]
+#[command(name = "vaultbind-demo", version, verbatim_doc_comment)]
 pub struct Args {
     /// Leaves all running until Ctrl-C and says how to call it
     #[arg(long)]
@@ -62,6 +66,7 @@ pub async fn run(args: &Args) -> anyhow::Result<Ending> {
     let screen = Screen::of_stdout();
     let folder = tempfile::Builder::new()
         .prefix("vaultbind-demo-")
+        .permissions(Permissions::from_mode(0o700))
         .tempdir()
         .context("cannot make a temporary folder")?;
     let mut programs = Programs::default();

@@ -125,6 +125,11 @@ impl Manifests {
 }
 
 impl PodManifest {
+    /// Namespace and name.
+    pub(super) fn full_name(&self) -> String {
+        format!("{}/{}", self.metadata.namespace, self.metadata.name)
+    }
+
     /// Its first volume.
     pub(super) fn volume(&self) -> anyhow::Result<&Volume> {
         self.spec.volumes.first().context("the pod has no volume")

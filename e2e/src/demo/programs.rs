@@ -102,7 +102,7 @@ impl Programs {
                     Ok(answer) => return Ok(answer),
                     Err(error) => last = Some(error),
                 }
-                self.check()?;
+                self.check().await?;
                 sleep(POLL).await;
             }
         })
@@ -121,10 +121,10 @@ impl Programs {
     }
 
     /// An error as soon as a program has ended.
-    pub(super) fn check(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn check(&mut self) -> anyhow::Result<()> {
         for program in &mut self.0 {
             if let Some(status) = program.child.try_wait()? {
-                bail!("{}", program.ended(status));
+                bail!("{}", program.ended(status).await);
             }
         }
         Ok(())
@@ -133,7 +133,7 @@ impl Programs {
     /// Waits until a program ends by itself, which is an error.
     pub(super) async fn ended(&mut self) -> anyhow::Result<()> {
         loop {
-            self.check()?;
+            self.check().await?;
             sleep(POLL).await;
         }
     }
@@ -155,7 +155,7 @@ impl Programs {
 impl Program {
     async fn stop(mut self) -> anyhow::Result<()> {
         if let Some(status) = self.child.try_wait()? {
-            bail!("{}", self.ended(status));
+            bail!("{}", self.ended(status).await);
         }
         // None once the child is known to have ended.
         let id = self.child.id().and_then(|id| i32::try_from(id).ok());
@@ -164,6 +164,7 @@ impl Program {
         match timeout(STOP, self.child.wait()).await {
             Ok(status) => {
                 let status = status?;
+                self.log.complete().await;
                 ensure!(
                     status.success(),
                     "expected {} to stop with exit status 0, found {status}{}",
@@ -184,7 +185,8 @@ impl Program {
         }
     }
 
-    fn ended(&self, status: ExitStatus) -> String {
+    async fn ended(&self, status: ExitStatus) -> String {
+        self.log.complete().await;
         format!(
             "expected {} to run, but it ended with {status}{}",
             self.name,
@@ -232,6 +234,16 @@ impl Log {
             }
         });
         found.await.ok().flatten()
+    }
+
+    /// Waits for the last line of a program that has ended.
+    async fn complete(&self) {
+        let mut written = self.written.clone();
+        let read = timeout(Duration::from_secs(1), async {
+            while written.changed().await.is_ok() {}
+        });
+        // Without its end the log is told as far as it has come.
+        let _ = read.await;
     }
 
     /// Waits for lines that come from now on.

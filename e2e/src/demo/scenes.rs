@@ -12,7 +12,8 @@ use vaultbind_proto::{MountRequest, MountResponse};
 use super::Args;
 use super::admin::Call;
 use super::content::{certificates, describe, masked};
-use super::manifests::{PodManifest, parameter};
+use super::event::failed_mount;
+use super::manifests::parameter;
 use super::programs::Programs;
 use super::screen::Screen;
 use super::services::Stage;
@@ -39,7 +40,7 @@ pub(super) async fn play(
     rotated(args, screen, &stage, &mut volume, &first).await?;
     failed(screen, &stage).await?;
     logged(screen, &stage).await?;
-    programs.check()?;
+    programs.check().await?;
     Ok(Some(stage))
 }
 
@@ -89,7 +90,7 @@ async fn mounted(
         table.row([name, parameter(class, key)?]);
     }
     let volume_name = &pod.volume()?.name;
-    table.row(["Pod".to_owned(), full_name(pod)]);
+    table.row(["Pod".to_owned(), pod.full_name()]);
     table.row(["  ServiceAccount", &pod.spec.service_account_name]);
     table.row([
         "  volume".to_owned(),
@@ -315,7 +316,7 @@ async fn failed(screen: &Screen, stage: &Stage) -> anyhow::Result<()> {
     screen.say(&format!("An object that the vault does not have, {wrong}:"))?;
     let request = stage.request(&class, service_account).await?;
     let status = refusal(stage, request, Code::NotFound, &wrong).await?;
-    screen.bad(&event(&manifests.pod, &status)?)?;
+    screen.bad(&failed_mount(&manifests.pod, &status)?)?;
 
     let other = "reporting";
     screen.note(&format!(
@@ -323,7 +324,7 @@ async fn failed(screen: &Screen, stage: &Stage) -> anyhow::Result<()> {
     ))?;
     let request = stage.request(&manifests.class, other).await?;
     let status = refusal(stage, request, Code::Unauthenticated, other).await?;
-    screen.bad(&event(&manifests.pod, &status)?)?;
+    screen.bad(&failed_mount(&manifests.pod, &status)?)?;
     Ok(())
 }
 
@@ -345,19 +346,6 @@ async fn refusal(
     Ok(status)
 }
 
-/// The event, as `kubectl describe pod` shows it.
-fn event(pod: &PodManifest, status: &Status) -> anyhow::Result<String> {
-    let code = status.code();
-    Ok(format!(
-        "Warning  FailedMount  kubelet  MountVolume.SetUp failed for volume \"{}\" : rpc error: \
-         code = {code:?} desc = failed to mount secrets store objects for pod {}, err: rpc error: \
-         code = {code:?} desc = {}",
-        pod.volume()?.name,
-        full_name(pod),
-        status.message()
-    ))
-}
-
 async fn logged(screen: &Screen, stage: &Stage) -> anyhow::Result<()> {
     screen.heading("6  The provider's log line of the first mount")?;
     let pod = &stage.manifests.pod.metadata.name;
@@ -375,8 +363,4 @@ async fn mount(stage: &Stage, request: MountRequest) -> anyhow::Result<(MountRes
         anyhow::anyhow!("expected the mount to succeed, found {code:?}: {message}")
     })?;
     Ok((response, start.elapsed().as_millis()))
-}
-
-fn full_name(pod: &PodManifest) -> String {
-    format!("{}/{}", pod.metadata.namespace, pod.metadata.name)
 }
