@@ -147,3 +147,50 @@ async fn a_passing_throttle_or_failure_costs_time_and_no_mount() {
         assert_eq!(&response.files[0].contents[..], value.as_bytes(), "{code}");
     }
 }
+
+#[tokio::test]
+async fn a_vault_that_takes_few_requests_at_a_time_gets_them_one_after_the_other() {
+    let value = secret("value");
+    let seed = seed(&format!("  secrets: [{{name: db, value: {value}}}]\n"));
+    let adjust = |options: &mut vaultbind_azure::Options| options.max_concurrent_streams = 4;
+    let stage = Stage::start_with(&seed, &[], adjust).await.unwrap();
+    let objects: String = (0..60)
+        .map(|n| format!("- |\n  objectName: db\n  objectType: secret\n  objectAlias: f{n}\n"))
+        .collect();
+    let class = class(&format!("array:\n{objects}"));
+    let request = mount_request(&class, &stage.pod().unwrap());
+    let driver = stage.driver().unwrap();
+    let (one, two) = tokio::join!(driver.mount(request.clone()), driver.mount(request));
+    assert_eq!(
+        (one.unwrap().files.len(), two.unwrap().files.len()),
+        (60, 60)
+    );
+    let calls = vault_calls(&stage);
+    assert_eq!(calls.len(), 120);
+    assert_eq!(connections(&calls).len(), 1);
+}
+
+#[tokio::test]
+async fn vaults_that_do_not_exist_are_forgotten() {
+    let value = secret("value");
+    let seed = seed(&format!("  secrets: [{{name: db, value: {value}}}]\n"));
+    let arguments = ["--mount-timeout=1s"];
+    let stage = Stage::start_with(&seed, &arguments, |_| {}).await.unwrap();
+    let (driver, pod) = (stage.driver().unwrap(), stage.pod().unwrap());
+    let good = mount_request(&class(DB), &pod);
+    driver.mount(good.clone()).await.unwrap();
+    let before = connections(&vault_calls(&stage));
+
+    let mounts = (0..600).map(|n| {
+        let class = class(DB).with("keyvaultName", &format!("kv-nowhere-{n}"));
+        driver.mount(mount_request(&class, &pod))
+    });
+    let results = futures::future::join_all(mounts).await;
+    assert!(results.iter().all(Result::is_err));
+    driver.mount(good).await.unwrap();
+    assert_eq!(
+        connections(&vault_calls(&stage)),
+        before,
+        "what is in use is kept"
+    );
+}

@@ -72,6 +72,20 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether there is a connection, or one on its way.
+    pub(super) fn is_connected(&self) -> bool {
+        let state = self.state();
+        match &state.protocol {
+            Protocol::Unknown => false,
+            Protocol::Dialling(_) => true,
+            Protocol::Http2(sender) => !sender.is_closed(),
+            Protocol::Http1 => {
+                state.idle.iter().any(|sender| !sender.is_closed())
+                    || self.http1_slots.available_permits() < MAX_HTTP1_CONNECTIONS
+            }
+        }
+    }
+
     /// Makes sure that there is a connection, or that the peer is known to speak HTTP/1.1.
     pub(super) async fn warm(self: &Arc<Self>) -> Result<(), Unreachable> {
         let dialling = {
