@@ -63,6 +63,14 @@ pub(super) fn certificates(content: &[u8]) -> Vec<[String; 3]> {
         .collect()
 }
 
+/// Whether each certificate is named as the issuer of the one before it.
+pub(super) fn leaf_first(certificates: &[[String; 3]]) -> bool {
+    let pairs = certificates.iter().zip(certificates.iter().skip(1));
+    pairs
+        .into_iter()
+        .all(|([_, issuer, _], [subject, _, _])| issuer == subject)
+}
+
 fn beginning(content: &[u8]) -> String {
     let text = std::str::from_utf8(content).unwrap_or_default();
     let shown = if content.len() < SHORTEST_SHOWN { 0 } else { 2 };
@@ -173,6 +181,27 @@ pUIyNNG96R6U\n\
             (pem::encode("PUBLIC KEY", b"broken"), "unreadable"),
         ] {
             assert_eq!(describe(text.as_bytes()), format!("PEM: public key {kind}"));
+        }
+    }
+
+    #[test]
+    fn a_chain_is_leaf_first_only_if_each_issuer_comes_next() {
+        let chain = |names: &[(&str, &str)]| -> Vec<[String; 3]> {
+            let names = names.iter();
+            names
+                .map(|(subject, issuer)| [subject, issuer, &""].map(|part| (*part).to_owned()))
+                .collect()
+        };
+        let (leaf, middle, root) = (("leaf", "middle"), ("middle", "root"), ("root", "root"));
+        for (names, expected) in [
+            (vec![leaf], true),
+            (vec![leaf, middle, root], true),
+            (vec![leaf, middle], true),
+            (vec![root, middle, leaf], false),
+            (vec![leaf, root, middle], false),
+            (vec![middle, leaf], false),
+        ] {
+            assert_eq!(leaf_first(&chain(&names)), expected, "{names:?}");
         }
     }
 

@@ -11,7 +11,7 @@ use vaultbind_proto::{MountRequest, MountResponse};
 
 use super::Args;
 use super::admin::Call;
-use super::content::{certificates, describe, masked};
+use super::content::{certificates, describe, leaf_first, masked};
 use super::event::failed_mount;
 use super::manifests::parameter;
 use super::programs::Programs;
@@ -181,7 +181,12 @@ fn show_files(
     let mut table = Table::new(&["FILE", "SUBJECT", "ISSUER", "KEY"]);
     for (path, content) in files {
         let mut file = path.as_str();
-        for [subject, issuer, key] in certificates(content) {
+        let chain = certificates(content);
+        ensure!(
+            leaf_first(&chain),
+            "expected the certificates of {path} from leaf to root, found {chain:?}"
+        );
+        for [subject, issuer, key] in chain {
             table.row([file, &subject, &issuer, &key]);
             file = "";
         }
