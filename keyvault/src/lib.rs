@@ -10,6 +10,8 @@ mod identity;
 pub mod names;
 mod sensitive;
 mod session;
+#[cfg(test)]
+mod testing;
 pub mod transport;
 pub mod vault;
 

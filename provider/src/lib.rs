@@ -17,6 +17,7 @@ pub mod request;
 pub mod serve;
 pub mod server;
 pub mod service;
+pub mod status;
 pub mod telemetry;
 
 /// Prints version and build date as the Go provider does: one JSON object.

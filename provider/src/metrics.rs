@@ -14,7 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tonic::Code;
 use vaultbind_keyvault::transport::{Call, Observer, Outcome, Service};
 
-use crate::service::code_name;
+use crate::status;
 
 /// Seconds, from a warm answer to the driver's patience.
 const BUCKETS: [f64; 14] = [
@@ -122,7 +122,7 @@ impl Metrics {
     pub(crate) fn mount_ended(&self, code: Code, duration: Duration) {
         self.mounts
             .get_or_create(&MountLabels {
-                code: code_name(code),
+                code: status::name(code),
             })
             .inc();
         self.mount_seconds.observe(duration.as_secs_f64());

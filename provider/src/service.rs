@@ -1,6 +1,5 @@
 //! The gRPC service: requests in, final status codes out.
 
-mod status;
 #[cfg(test)]
 mod tests;
 
@@ -15,11 +14,7 @@ use vaultbind_proto::{MountRequest, MountResponse, VersionRequest, VersionRespon
 
 use crate::metrics::Metrics;
 use crate::mount::{Mounter, Report};
-
-#[cfg(test)]
-pub(crate) use status::code as status_code;
-pub(crate) use status::name as code_name;
-pub use status::{MAX_MESSAGE_CHARS, from_mount_error};
+use crate::status::{self, from_mount_error};
 
 /// The version of the protocol that is spoken.
 const PROTOCOL: &str = "v1alpha1";
@@ -61,24 +56,24 @@ impl CsiDriverProvider for ProviderService {
         // The gauge and the report are guards: they also end with a call that is dropped.
         let _running = self.metrics.mount_started();
         let mounted = caught(self.mounter.mount(&request, limit, &mut report)).await;
-        let status = match &mounted {
+        let code = match &mounted {
             Ok(Ok(_)) => Code::Ok,
             Ok(Err(error)) => from_mount_error(error).code(),
             Err(Panicked) => Code::Internal,
         };
-        self.metrics.mount_ended(status, report.elapsed());
+        self.metrics.mount_ended(code, report.elapsed());
         match mounted {
             Ok(Ok(response)) => {
                 report.succeeded(&response);
                 Ok(Response::new(response))
             }
             Ok(Err(error)) => {
-                report.failed(&error, code_name(status));
+                report.failed(&error, status::name(code));
                 Err(from_mount_error(&error))
             }
             Err(panicked) => {
-                report.ended(code_name(status), &panicked.to_string());
-                Err(Status::new(status, panicked.to_string()))
+                report.ended(status::name(code), &panicked.to_string());
+                Err(Status::new(code, panicked.to_string()))
             }
         }
     }

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tonic::Code;
-use vaultbind_azure::{Action, Azure, Fault, Match, Options, Service};
+use tokio::task::JoinHandle;
+use tonic::{Code, Status};
+use vaultbind_azure::{Action, Azure, Call, Fault, Match, Options, Service};
 use vaultbind_e2e::driver::{self, mount_request};
 use vaultbind_e2e::stage::{class, pod};
-use vaultbind_proto::MountRequest;
+use vaultbind_proto::{MountRequest, MountResponse};
 
 use crate::support::{logs, secret, seed};
 use child::{Child, eventually};
@@ -33,6 +34,27 @@ async fn azure() -> (Azure, String, MountRequest) {
     (azure, value, request)
 }
 
+/// Fifty mounts, all of which wait for the vault.
+async fn fifty_mounts(
+    azure: &Azure,
+    child: &Child,
+    request: &MountRequest,
+) -> Vec<JoinHandle<Result<MountResponse, Status>>> {
+    let driver = driver::Provider::connect(child.socket()).unwrap();
+    let mounts = (0..50)
+        .map(|_| {
+            let (driver, request) = (driver.clone(), request.clone());
+            tokio::spawn(async move { driver.mount(request).await })
+        })
+        .collect();
+    let at_vault = |call: &Call| call.service == Service::Vault;
+    eventually("all mounts are at the vault", || {
+        azure.calls().iter().filter(|call| at_vault(call)).count() == 50
+    })
+    .await;
+    mounts
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_during_fifty_slow_mounts_answers_them_all_and_leaves_no_socket() {
     let (azure, value, request) = azure().await;
@@ -46,22 +68,7 @@ async fn a_stop_during_fifty_slow_mounts_answers_them_all_and_leaves_no_socket()
         .add_fault(Fault::new(slow, Action::Delay { millis: 1_500 }))
         .unwrap();
 
-    let driver = driver::Provider::connect(child.socket()).unwrap();
-    let mounts: Vec<_> = (0..50)
-        .map(|_| {
-            let (driver, request) = (driver.clone(), request.clone());
-            tokio::spawn(async move { driver.mount(request).await })
-        })
-        .collect();
-    eventually("all mounts are at the vault", || {
-        azure
-            .calls()
-            .iter()
-            .filter(|call| call.service == Service::Vault)
-            .count()
-            == 50
-    })
-    .await;
+    let mounts = fifty_mounts(&azure, &child, &request).await;
     child.terminate();
     for mount in mounts {
         let response = mount.await.unwrap().unwrap();
@@ -81,22 +88,7 @@ async fn a_stop_while_the_vault_hangs_gives_every_mount_a_final_status() {
         ..Match::default()
     };
     azure.add_fault(Fault::new(vault, Action::Hang)).unwrap();
-    let driver = driver::Provider::connect(child.socket()).unwrap();
-    let mounts: Vec<_> = (0..50)
-        .map(|_| {
-            let (driver, request) = (driver.clone(), request.clone());
-            tokio::spawn(async move { driver.mount(request).await })
-        })
-        .collect();
-    eventually("all mounts are at the vault", || {
-        azure
-            .calls()
-            .iter()
-            .filter(|call| call.service == Service::Vault)
-            .count()
-            == 50
-    })
-    .await;
+    let mounts = fifty_mounts(&azure, &child, &request).await;
     child.terminate();
     for mount in mounts {
         let status = mount.await.unwrap().unwrap_err();

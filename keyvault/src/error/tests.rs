@@ -1,33 +1,14 @@
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
 use azure_core::error::{Error, ErrorKind};
 use azure_core::http::headers::Headers;
 use azure_core::http::{RawResponse, StatusCode};
 
 use super::*;
-use crate::transport::{Proxy, Roots, TransportOptions, Unreachable};
-use crate::{Cloud, Identity, ObjectId, ObjectType, Sensitive, Session, Transport};
+use crate::testing::session;
+use crate::transport::Unreachable;
+use crate::{Identity, ObjectId, ObjectType, Sensitive};
 
 const CLIENT: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
 const TENANT: &str = "11111111-2222-3333-4444-555555555555";
-
-fn session() -> Arc<Session> {
-    let transport = Transport::new(TransportOptions {
-        proxy: Proxy::Direct,
-        roots: Roots::Fixed(Vec::new()),
-        imds: None,
-        observer: None,
-    })
-    .unwrap();
-    let vault = "kv-test".parse().unwrap();
-    Session::new(
-        transport,
-        Cloud::Public,
-        &vault,
-        Instant::now() + Duration::from_secs(1),
-    )
-}
 
 fn answer(status: u16, body: &str) -> Error {
     let mut headers = Headers::new();

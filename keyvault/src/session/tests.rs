@@ -1,26 +1,7 @@
-use std::time::Duration;
-
 use azure_core::http::{Request, Url};
 
 use super::*;
-use crate::transport::{Proxy, Roots, TransportOptions};
-
-fn session() -> Arc<Session> {
-    let transport = Transport::new(TransportOptions {
-        proxy: Proxy::Direct,
-        roots: Roots::Fixed(Vec::new()),
-        imds: None,
-        observer: None,
-    })
-    .unwrap();
-    let vault = "kv-test".parse().unwrap();
-    Session::new(
-        transport,
-        Cloud::Public,
-        &vault,
-        Instant::now() + Duration::from_secs(1),
-    )
-}
+use crate::testing::session;
 
 fn get(url: &str) -> Request {
     Request::new(Url::parse(url).unwrap(), azure_core::http::Method::Get)
