@@ -126,7 +126,7 @@ async fn healthz(State(health): State<Arc<Health>>) -> Response {
 
 /// Ready: the socket is there and no stop has been asked for.
 async fn readyz(State(health): State<Arc<Health>>) -> Response {
-    if health.ready.load(Ordering::Relaxed) {
+    if health.ready.load(Ordering::Relaxed) && health.socket.exists() {
         (StatusCode::OK, "ok").into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not serving").into_response()

@@ -85,7 +85,9 @@ pub enum StartError {
     #[error("AZURE_POD_IDENTITY_AUTHORITY_HOST must be a URL such as http://127.0.0.1:4000")]
     Imds,
     /// `--healthz-path`.
-    #[error("--healthz-path must start with / and be neither /readyz nor /metrics")]
+    #[error(
+        "--healthz-path must start with /, be neither /readyz nor /metrics, and have none of {{}}*:"
+    )]
     HealthzPath,
 }
 
@@ -125,7 +127,7 @@ impl Provider {
         let path = args.healthz_path.as_str();
         if !path.starts_with('/')
             || matches!(path, "/readyz" | "/metrics")
-            || path.contains(['{', '}', '*'])
+            || path.contains(['{', '}', '*', ':'])
         {
             return Err(StartError::HealthzPath);
         }
@@ -152,12 +154,11 @@ impl Provider {
         let mounter = Arc::new(Mounter::new(transport, options));
 
         let endpoint: Endpoint = args.endpoint.parse()?;
-        let listener =
-            SocketListener::bind(endpoint.path())?.allow_uids(args.allow_uids.iter().copied());
         let stop = CancellationToken::new();
+        let failed = stop.clone().drop_guard();
         let health = Arc::new(Health {
             socket: endpoint.path().to_owned(),
-            ready: AtomicBool::new(true),
+            ready: AtomicBool::new(false),
             timeout: args.healthz_timeout,
         });
         let http_options = HttpOptions {
@@ -173,6 +174,12 @@ impl Provider {
             &stop,
         )
         .await?;
+        // Last of what can fail: it takes the name from the provider that serves until now, which
+        // would be left without one.
+        let listener =
+            SocketListener::bind(endpoint.path())?.allow_uids(args.allow_uids.iter().copied());
+        health.ready.store(true, Ordering::Relaxed);
+        failed.disarm();
 
         let service = ProviderService::new(mounter, Arc::clone(&metrics));
         let server = tokio::spawn(serve(

@@ -211,12 +211,56 @@ async fn mistakes_at_start_name_the_flag_and_the_remedy() {
             "/no/such/folder",
         ),
         ("--healthz-path=/readyz", 1, "--healthz-path"),
+        ("--healthz-path=/:live", 1, "--healthz-path"),
         (&port, 1, "choose a free port with --healthz-port"),
     ];
     for (argument, expected, text) in cases {
         let (status, log) = Child::fails(&azure, folder.path(), &[argument]).await;
         assert_eq!(status, Some(expected), "{argument}: {log}");
         assert!(log.contains(text), "{argument}: {log}");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_cannot_start_leaves_the_socket_to_the_one_that_serves() {
+    let (azure, value, request) = azure().await;
+    let folder = tempfile::tempdir().unwrap();
+    let child = Child::start(&azure, folder.path(), &[]).await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    for flag in ["healthz-port", "prometheus-port"] {
+        let argument = format!("--{flag}={port}");
+        let (status, log) = Child::fails(&azure, folder.path(), &[&argument]).await;
+        assert_eq!(status, Some(1), "{log}");
+        assert!(log.contains(flag), "{log}");
+        let driver = driver::Provider::connect(child.socket()).unwrap();
+        let response = driver.mount(request.clone()).await.unwrap();
+        assert_eq!(&response.files[0].contents[..], value.as_bytes());
+    }
+}
+
+#[tokio::test]
+async fn an_identity_endpoint_of_another_service_in_the_environment_is_told() {
+    let (azure, ..) = azure().await;
+    let folder = tempfile::tempdir().unwrap();
+    let class = class(DB)
+        .with("clientID", "")
+        .with("useVMManagedIdentity", "true");
+    let request = mount_request(&class, &pod(&azure).unwrap());
+    let endpoint = Some("http://localhost:50342/oauth2/token");
+    for variables in [
+        &[("MSI_ENDPOINT", endpoint)][..],
+        &[("IDENTITY_ENDPOINT", endpoint), ("IMDS_ENDPOINT", endpoint)],
+        &[
+            ("IDENTITY_ENDPOINT", endpoint),
+            ("IDENTITY_HEADER", Some("h")),
+        ],
+    ] {
+        let child = Child::start_with(&azure, folder.path(), &[], variables).await;
+        let driver = driver::Provider::connect(child.socket()).unwrap();
+        let status = driver.mount(request.clone()).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unauthenticated, "{status}");
+        assert!(status.message().contains("unset"), "{status}");
     }
 }
 

@@ -85,7 +85,7 @@ impl Child {
         std::fs::write(&bundle, azure.ca_pem()).unwrap();
         let mut command = Command::new(program("vaultbind-provider"));
         command
-            .args(["--http-address=127.0.0.1", "--prometheus-port=0", "-v=5"])
+            .args(["--http-address=127.0.0.1", "-v=5"])
             .env_clear()
             .env("HTTPS_PROXY", format!("http://{}", azure.proxy_addr()))
             .env("SSL_CERT_FILE", &bundle)
@@ -100,6 +100,7 @@ impl Child {
         for (name, default) in [
             ("--endpoint", format!("unix://{}", socket.display())),
             ("--healthz-port", "0".to_owned()),
+            ("--prometheus-port", "0".to_owned()),
         ] {
             if !arguments.iter().any(|argument| argument.starts_with(name)) {
                 command.arg(format!("{name}={default}"));
