@@ -1,14 +1,18 @@
 //! Reading objects from one vault as one identity.
 
 mod read;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 
 use azure_core::credentials::TokenCredential;
 use azure_security_keyvault_certificates::{CertificateClient, CertificateClientOptions};
 use azure_security_keyvault_keys::{KeyClient, KeyClientOptions};
 use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
+use futures::future::{Either, select};
 
 use crate::error::{FetchError, TokenError};
 use crate::identity::{self, Identity};
@@ -118,16 +122,19 @@ impl fmt::Debug for Vault {
 }
 
 impl Vault {
-    /// Gets a token and, while it is being asked for, the connection to the vault.
+    /// Gets a token and, while it is being asked for, dials the vault.
     ///
     /// # Errors
     /// When there is no token to be had. An unreachable vault shows when it is read.
     pub async fn open(session: &Arc<Session>, identity: &Identity) -> Result<Self, TokenError> {
-        let (token, _) = tokio::join!(
-            identity::acquire(session, identity),
-            session.transport().warm(session.vault_host()),
-        );
-        let token = token?;
+        let token = pin!(identity::acquire(session, identity));
+        let dial = pin!(session.transport().warm(session.vault_host()));
+        // The dial goes on without us. Whoever reads waits for it, within the deadline; a refusal
+        // by Entra does not.
+        let token = match select(token, dial).await {
+            Either::Left((token, _)) => token?,
+            Either::Right((_, token)) => token.await?,
+        };
         tracing::debug!(
             identity = identity.name(),
             lifetime_seconds = token.lifetime().as_secs(),
