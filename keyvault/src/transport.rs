@@ -30,8 +30,8 @@ pub use unreachable::Unreachable;
 /// The largest answer read. A secret has at most 25 KB, a page of a list some tens.
 const MAX_ANSWER: usize = 2 * 1024 * 1024;
 
-/// From this many on, those without a connection are forgotten: whoever writes classes can name any
-/// number of vaults that do not exist.
+/// With this many, those without a connection are forgotten, else the one unused for longest:
+/// whoever writes classes can name any number of vaults, of others or that do not exist.
 const MANY_ORIGINS: usize = 256;
 
 /// Where the managed identity endpoint is, on every Azure machine.
@@ -140,7 +140,10 @@ impl Transport {
             observer,
         } = options;
         let proxies = match proxy {
-            Proxy::Environment => Matcher::from_env(),
+            Proxy::Environment => {
+                warn_of_unusable_proxies();
+                Matcher::from_env()
+            }
             Proxy::Fixed(uri) => Matcher::builder().all(uri).build(),
             Proxy::Direct => Matcher::builder().build(),
         };
@@ -187,6 +190,13 @@ impl Transport {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         if pools.len() >= MANY_ORIGINS && !pools.contains_key(&origin) {
             pools.retain(|_, pool| pool.is_connected());
+            if pools.len() >= MANY_ORIGINS {
+                let unused = pools.iter().min_by_key(|(_, pool)| pool.last_used());
+                if let Some(origin) = unused.map(|(origin, _)| origin.clone()) {
+                    // Whoever is using it keeps it to the end.
+                    pools.remove(&origin);
+                }
+            }
         }
         let pool = pools
             .entry(origin)
@@ -287,6 +297,37 @@ fn build(
     Some(request)
 }
 
+/// The matcher passes over what it cannot read, or takes a part of it for the host.
+fn warn_of_unusable_proxies() {
+    for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        let text = std::env::var_os(variable).unwrap_or_default();
+        let usable = text.to_str().is_some_and(is_usable_proxy);
+        if !text.is_empty() && !usable {
+            // Without the value, which may hold a password.
+            tracing::warn!(
+                variable,
+                "this is no proxy's URL: write http://host:port, with \
+                 special characters of user and password as %XX"
+            );
+        }
+    }
+}
+
+fn is_usable_proxy(text: &str) -> bool {
+    let anywhere = Uri::from_static("https://login.microsoftonline.com/");
+    let matcher = Matcher::builder().all(text.to_owned()).build();
+    matcher.intercept(&anywhere).is_some_and(|proxy| {
+        let uri = proxy.uri();
+        // A bare `#` or `/` in a password ends the authority early, before the @.
+        !text.contains('@')
+            || uri.host().is_some_and(|host| {
+                text.rsplit('@')
+                    .next()
+                    .is_some_and(|rest| rest.starts_with(host))
+            })
+    })
+}
+
 fn root_store(roots: Roots) -> Result<RootCertStore, TransportError> {
     let mut store = RootCertStore::empty();
     match roots {
@@ -310,4 +351,54 @@ fn root_store(roots: Roots) -> Result<RootCertStore, TransportError> {
         }
     }
     Ok(store)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_are_bounded_and_those_in_use_are_kept() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let transport = Transport::new(TransportOptions {
+            proxy: Proxy::Fixed(format!("http://{}", listener.local_addr().unwrap())),
+            roots: Roots::Fixed(Vec::new()),
+            ..TransportOptions::default()
+        })
+        .unwrap();
+        // The proxy never answers, so all of them are being dialled.
+        for n in 0..MANY_ORIGINS + 50 {
+            for host in ["kv-0".to_owned(), format!("kv-{n}")] {
+                assert!(transport.warm(&host).now_or_never().is_none());
+            }
+        }
+        let pools = transport.pools.lock().unwrap();
+        assert_eq!(pools.len(), MANY_ORIGINS);
+        let known = |host: &str| pools.keys().any(|origin| origin.host == host);
+        assert!(known("kv-0") && !known("kv-1"));
+    }
+
+    #[test]
+    fn a_proxy_whose_url_cannot_be_read_is_noticed() {
+        for usable in [
+            "http://proxy.example:3128",
+            "proxy.example:3128",
+            "https://proxy.example",
+            "http://user:p%23ss@proxy.example:3128/",
+            "http://[::1]:3128",
+        ] {
+            assert!(is_usable_proxy(usable), "{usable}");
+        }
+        for unusable in [
+            "ftp://proxy.example",
+            "http://",
+            "http://user:p#ss@proxy.example:3128",
+            "http://user:p/ss@proxy.example:3128",
+            "http://user:p ss@proxy.example:3128",
+        ] {
+            assert!(!is_usable_proxy(unusable), "{unusable}");
+        }
+    }
 }

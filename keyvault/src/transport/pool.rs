@@ -1,6 +1,7 @@
 //! The connections of one origin: one shared over HTTP/2, a bounded number over HTTP/1.1.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -17,6 +18,10 @@ use super::dial::{Connection, Dialer, Origin};
 /// Over HTTP/1.1, where each request in flight needs a connection of its own.
 const MAX_HTTP1_CONNECTIONS: usize = 24;
 
+/// What stands between us and Azure forgets idle connections without a word, some after four
+/// minutes. HTTP/1.1 has no ping that would tell: a request would wait for its deadline.
+const MAX_HTTP1_IDLE: Duration = Duration::from_secs(60);
+
 type Http2 = http2::SendRequest<Full<Bytes>>;
 type Http1 = http1::SendRequest<Full<Bytes>>;
 
@@ -32,7 +37,32 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct State {
     protocol: Protocol,
-    idle: Vec<Http1>,
+    /// The latest that was used comes last.
+    idle: Vec<Idle>,
+    used: Option<Instant>,
+}
+
+struct Idle {
+    sender: Http1,
+    since: Instant,
+}
+
+impl State {
+    fn put_idle(&mut self, sender: Http1, now: Instant) {
+        self.idle.retain(|idle| idle.is_fresh(now));
+        self.idle.push(Idle { sender, since: now });
+    }
+
+    fn take_idle(&mut self, now: Instant) -> Option<Http1> {
+        self.idle.retain(|idle| idle.is_fresh(now));
+        self.idle.pop().map(|idle| idle.sender)
+    }
+}
+
+impl Idle {
+    fn is_fresh(&self, now: Instant) -> bool {
+        !self.sender.is_closed() && now.saturating_duration_since(self.since) < MAX_HTTP1_IDLE
+    }
 }
 
 #[derive(Default)]
@@ -80,16 +110,23 @@ impl Pool {
             Protocol::Dialling(_) => true,
             Protocol::Http2(sender) => !sender.is_closed(),
             Protocol::Http1 => {
-                state.idle.iter().any(|sender| !sender.is_closed())
+                let now = Instant::now();
+                state.idle.iter().any(|idle| idle.is_fresh(now))
                     || self.http1_slots.available_permits() < MAX_HTTP1_CONNECTIONS
             }
         }
+    }
+
+    /// When a connection was last asked for.
+    pub(super) fn last_used(&self) -> Option<Instant> {
+        self.state().used
     }
 
     /// Makes sure that there is a connection, or that the peer is known to speak HTTP/1.1.
     pub(super) async fn warm(self: &Arc<Self>) -> Result<(), Unreachable> {
         let dialling = {
             let mut state = self.state();
+            state.used = Some(Instant::now());
             match &state.protocol {
                 Protocol::Http1 => return Ok(()),
                 Protocol::Http2(sender) if !sender.is_closed() => return Ok(()),
@@ -116,7 +153,7 @@ impl Pool {
                 }
                 Ok(Connection::Http1(sender)) => {
                     state.protocol = Protocol::Http1;
-                    state.idle.push(sender);
+                    state.put_idle(sender, Instant::now());
                     Ok(())
                 }
                 Err(error) => {
@@ -144,7 +181,7 @@ impl Pool {
                 host: self.origin.host.clone(),
             })?;
         loop {
-            let idle = self.state().idle.pop();
+            let idle = self.state().take_idle(Instant::now());
             let Some(mut sender) = idle else { break };
             if sender.ready().await.is_ok() {
                 return Ok(Lease::Http1 {
@@ -177,7 +214,7 @@ impl Pool {
     /// Takes back an HTTP/1.1 connection whose answer has been read to its end.
     fn give_back(&self, sender: Http1) {
         if !sender.is_closed() {
-            self.state().idle.push(sender);
+            self.state().put_idle(sender, Instant::now());
         }
     }
 }
@@ -222,5 +259,27 @@ impl Lease {
                 Ok(answer)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper_util::rt::TokioIo;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_http1_connection_that_idled_for_a_minute_is_not_used_again() {
+        let (near, _far) = tokio::io::duplex(1024);
+        let (sender, connection) = http1::handshake(TokioIo::new(near)).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let mut state = State::default();
+        let start = Instant::now();
+        state.put_idle(sender, start);
+        let sender = state.take_idle(start + Duration::from_secs(59)).unwrap();
+        state.put_idle(sender, start);
+        assert!(state.take_idle(start + Duration::from_secs(60)).is_none());
+        // It is closed, not only forgotten.
+        connection.await.unwrap().unwrap();
     }
 }
