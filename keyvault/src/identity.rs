@@ -21,6 +21,9 @@ use crate::error::TokenError;
 use crate::session::{Session, SessionClient};
 use crate::{ClientId, Cloud, Sensitive, TenantId};
 
+/// Stands for the client id of the machine's own identity.
+pub(crate) const SYSTEM_ASSIGNED: &str = "system-assigned";
+
 /// Who asks the vault, and what proves it.
 #[derive(Debug, Clone)]
 pub enum Identity {
@@ -60,7 +63,7 @@ impl Identity {
             Self::ManagedIdentity {
                 client: Some(client),
             } => client.as_str(),
-            Self::ManagedIdentity { client: None } => "system-assigned",
+            Self::ManagedIdentity { client: None } => SYSTEM_ASSIGNED,
         }
     }
 
@@ -129,11 +132,10 @@ pub(crate) async fn acquire(
     identity: &Identity,
 ) -> Result<VaultToken, TokenError> {
     let scope = session.cloud().vault_scope();
-    let ask = async {
-        credential(session, identity)?
-            .get_token(&[scope], None)
-            .await
-    };
+    let credential = credential(session, identity)
+        .map_err(|error| TokenError::not_asked(session, identity, &error))?;
+    let scopes = [scope];
+    let ask = credential.get_token(&scopes, None);
     let token = match tokio::time::timeout_at(session.deadline().into(), ask).await {
         Ok(Ok(token)) => token,
         Ok(Err(error)) => return Err(TokenError::from_azure(session, identity, &error)),

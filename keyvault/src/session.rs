@@ -98,7 +98,7 @@ impl Session {
             .map(|last| last.failure.clone())
     }
 
-    fn remember(&self, host: String, failure: Failure) {
+    pub(crate) fn remember(&self, host: String, failure: Failure) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last = Some(LastFailure { host, failure });
     }

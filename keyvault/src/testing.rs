@@ -8,6 +8,11 @@ use crate::{Cloud, Session, Transport};
 
 /// A session that can reach nothing.
 pub(crate) fn session() -> Arc<Session> {
+    session_with("kv-test")
+}
+
+/// A session with this vault that can reach nothing.
+pub(crate) fn session_with(vault: &str) -> Arc<Session> {
     let transport = Transport::new(TransportOptions {
         proxy: Proxy::Direct,
         roots: Roots::Fixed(Vec::new()),
@@ -15,7 +20,7 @@ pub(crate) fn session() -> Arc<Session> {
         observer: None,
     })
     .unwrap();
-    let vault = "kv-test".parse().unwrap();
+    let vault = vault.parse().unwrap();
     let deadline = Instant::now() + Duration::from_secs(1);
     Session::new(transport, Cloud::Public, &vault, deadline)
 }

@@ -4,6 +4,7 @@ use super::Category;
 use super::azure::{Cause, Refusal, cause};
 use super::token::remedy;
 use crate::ObjectType;
+use crate::identity::SYSTEM_ASSIGNED;
 use crate::session::{Failure, Session};
 use crate::transport::Unreachable;
 use crate::vault::ObjectId;
@@ -154,10 +155,22 @@ impl FetchError {
                     ..Self::new(session, identity, object, problem)
                 }
             }
-            Cause::Other => {
-                let what = "cannot be read";
-                Self::new(session, identity, object, FetchProblem::BadAnswer { what })
-            }
+            Cause::Other => match session.last_failure(session.vault_host()) {
+                // The SDK drops the answer when it cannot follow its challenge, as after the
+                // revocation of a token.
+                Some(Failure::Status(401)) => {
+                    let other_tenant = false;
+                    let problem = FetchProblem::TokenRejected { other_tenant };
+                    Self {
+                        status: Some(401),
+                        ..Self::new(session, identity, object, problem)
+                    }
+                }
+                _ => {
+                    let what = "cannot be read";
+                    Self::new(session, identity, object, FetchProblem::BadAnswer { what })
+                }
+            },
         }
     }
 
@@ -207,21 +220,34 @@ fn problem(refusal: &Refusal) -> FetchProblem {
     }
 }
 
+/// A name that leaves room for the remedy in an event; names may be twice as long.
+fn shortened(name: &str) -> String {
+    const MOST: usize = 48;
+    match name.get(..MOST) {
+        Some(start) if name.len() > MOST => format!("{start}…"),
+        _ => name.to_owned(),
+    }
+}
+
 impl std::error::Error for FetchError {}
 
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            object,
             vault,
             host,
             identity,
             ..
         } = self;
-        let kind = match object.object_type {
+        let kind = match self.object.object_type {
             ObjectType::Secret => "secret",
             ObjectType::Key => "key",
             ObjectType::Certificate => "certificate",
+        };
+        let name = shortened(self.object.name.as_str());
+        let object = match &self.object.version {
+            Some(version) => format!("{kind} {name} (version {version})"),
+            None => format!("{kind} {name}"),
         };
         match &self.problem {
             FetchProblem::NotFound => write!(
@@ -235,22 +261,28 @@ impl fmt::Display for FetchError {
                  objectVersion"
             ),
             FetchProblem::Forbidden(Forbidden::Role) => {
-                let (action, role) = match object.object_type {
+                let (action, role) = match self.object.object_type {
                     ObjectType::Secret => ("secrets/getSecret/action", "Key Vault Secrets User"),
                     ObjectType::Key => ("keys/read", "Key Vault Reader"),
                     ObjectType::Certificate => ("certificates/read", "Key Vault Reader"),
                 };
                 write!(
                     f,
-                    "{identity} may not read {object} in vault {vault} (no {action}): assign it \
-                     the role {role} on the vault; a new assignment takes minutes"
+                    "{identity} may not read {kind} {name} in vault {vault} (no {action}): assign \
+                     it the role {role} on the vault; a new assignment takes minutes"
                 )
             }
-            FetchProblem::Forbidden(Forbidden::AccessPolicy) => write!(
-                f,
-                "the access policies of vault {vault} do not let {identity} read {object}: az \
-                 keyvault set-policy --name {vault} --spn {identity} --{kind}-permissions get"
-            ),
+            FetchProblem::Forbidden(Forbidden::AccessPolicy) => {
+                let who = match identity.as_str() {
+                    SYSTEM_ASSIGNED => "--object-id <its principal id>".to_owned(),
+                    client => format!("--spn {client}"),
+                };
+                write!(
+                    f,
+                    "the access policies of vault {vault} do not let {identity} read {kind} \
+                     {name}: az keyvault set-policy --name {vault} {who} --{kind}-permissions get"
+                )
+            }
             FetchProblem::Forbidden(Forbidden::Firewall) => write!(
                 f,
                 "the firewall of vault {vault} does not admit this node: add the cluster's \
@@ -279,15 +311,16 @@ impl fmt::Display for FetchError {
                 "vault {vault} rejected the token of {identity} (HTTP 401): check cloudName and \
                  tenantID; the provider's log has the request id"
             ),
+            // Which object is hit changes from try to try, so it is for the log.
             FetchProblem::Throttled => write!(
                 f,
-                "vault {vault} throttles requests (HTTP 429) and {object} could not be read in \
+                "vault {vault} throttles requests (HTTP 429), so not all objects could be read in \
                  time; the mount is tried again"
             ),
             FetchProblem::Failing(status) => write!(
                 f,
-                "vault {vault} fails with HTTP {status} and {object} could not be read; the mount \
-                 is tried again"
+                "vault {vault} fails with HTTP {status}, so not all objects could be read; the \
+                 mount is tried again"
             ),
             FetchProblem::Refused { status, code } => write!(
                 f,

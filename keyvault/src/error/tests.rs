@@ -3,7 +3,8 @@ use azure_core::http::headers::Headers;
 use azure_core::http::{RawResponse, StatusCode};
 
 use super::*;
-use crate::testing::session;
+use crate::session::Failure;
+use crate::testing::{session, session_with};
 use crate::transport::Unreachable;
 use crate::{Identity, ObjectId, ObjectType, Sensitive};
 
@@ -140,6 +141,73 @@ fn every_refusal_of_the_vault_has_its_category_and_its_remedy() {
         );
         assert_eq!(error.request_id.as_deref(), Some("req-1"));
     }
+}
+
+#[test]
+fn the_longest_names_leave_room_for_the_remedy() {
+    let session = session_with("kv-456789012345678901234");
+    let kinds = [ObjectType::Secret, ObjectType::Key, ObjectType::Certificate];
+    for object_type in kinds {
+        let object = ObjectId {
+            object_type,
+            name: "n".repeat(127).parse().unwrap(),
+            version: Some("0123456789abcdef0123456789abcdef".parse().unwrap()),
+        };
+        for problem in [
+            FetchProblem::NotFound,
+            FetchProblem::Disabled,
+            FetchProblem::Forbidden(Forbidden::Role),
+            FetchProblem::Forbidden(Forbidden::AccessPolicy),
+            FetchProblem::Forbidden(Forbidden::Firewall),
+            FetchProblem::Forbidden(Forbidden::PrivateOnly),
+            FetchProblem::Forbidden(Forbidden::Other),
+            FetchProblem::NotIssued,
+            FetchProblem::UnsupportedKey {
+                kind: "oct-HSM".to_owned(),
+            },
+            FetchProblem::Refused {
+                status: 400,
+                code: "BadParameter".to_owned(),
+            },
+            FetchProblem::BadAnswer {
+                what: "cannot be read",
+            },
+        ] {
+            let text = FetchError::new(&session, CLIENT, &object, problem).to_string();
+            assert!(text.chars().count() <= 300, "{}: {text}", text.len());
+        }
+    }
+}
+
+#[test]
+fn an_outage_is_told_without_the_object_that_it_happened_to_hit() {
+    let session = session();
+    for problem in [FetchProblem::Throttled, FetchProblem::Failing(503)] {
+        let error = FetchError::new(&session, CLIENT, &object(ObjectType::Secret), problem);
+        assert!(!error.to_string().contains("db"), "{error}");
+    }
+}
+
+#[test]
+fn the_machines_own_identity_is_no_name_for_a_command() {
+    let problem = FetchProblem::Forbidden(Forbidden::AccessPolicy);
+    let identity = Identity::ManagedIdentity { client: None };
+    let object = object(ObjectType::Secret);
+    let text = FetchError::new(&session(), identity.name(), &object, problem).to_string();
+    assert!(text.contains("--object-id"), "{text}");
+    assert!(!text.contains("--spn"), "{text}");
+}
+
+#[test]
+fn a_challenge_that_the_sdk_cannot_follow_is_a_rejected_token() {
+    let session = session();
+    let error = Error::with_message(ErrorKind::Credential, "no scope in the challenge");
+    let object = object(ObjectType::Secret);
+    let told = |session| FetchError::from_azure(session, CLIENT, &object, &error).category();
+    assert_eq!(told(&session), Category::Internal);
+    let host = session.vault_host().to_owned();
+    session.remember(host, Failure::Status(401));
+    assert_eq!(told(&session), Category::Unauthenticated);
 }
 
 #[test]

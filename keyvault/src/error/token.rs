@@ -93,6 +93,23 @@ impl TokenError {
         }
     }
 
+    /// The SDK made no credential. For a managed identity it looks at environment variables, and
+    /// knows endpoints there that it does not serve.
+    pub(crate) fn not_asked(
+        session: &Session,
+        identity: &Identity,
+        error: &azure_core::Error,
+    ) -> Self {
+        match identity {
+            Identity::ManagedIdentity { .. } => {
+                Self::new(session, identity, TokenProblem::ForeignIdentityEndpoint)
+            }
+            Identity::WorkloadIdentity { .. } | Identity::ServicePrincipal { .. } => {
+                Self::from_azure(session, identity, error)
+            }
+        }
+    }
+
     pub(crate) fn deadline(session: &Session, identity: &Identity) -> Self {
         let mut error = Self::new(session, identity, TokenProblem::BadAnswer);
         error.problem = error.last_outage(session).unwrap_or_else(|| {
