@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use futures::{FutureExt as _, Stream};
+use futures::Stream;
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +24,9 @@ const PATH_LIMIT: usize = 107;
 /// A start takes far less from bind to rename, so a temporary name this old has no owner.
 const STALE_AFTER: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Tokio learns of a queued connection only when it next polls the system: one that came just
+/// before the stop is not seen at once.
+const LAST_LOOK: Duration = Duration::from_millis(50);
 
 /// Why the socket could not be set up; a variant for each step.
 #[derive(Debug, thiserror::Error)]
@@ -189,7 +192,8 @@ impl SocketListener {
                             let path = listener.file.path().display();
                             tracing::warn!(%error, %path, "cannot remove the socket");
                         }
-                        listener.accept().now_or_never()?
+                        let last = tokio::time::timeout(LAST_LOOK, listener.accept());
+                        last.await.ok()?
                     }
                 };
                 Some((Ok(AuthorityStream::new(stream)), listener))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use futures::StreamExt;
+use futures::{FutureExt as _, StreamExt as _};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -123,6 +123,21 @@ async fn no_connect_is_refused_while_sockets_take_over_from_one_another() {
         1,
         "no temporary name is left"
     );
+}
+
+#[tokio::test]
+async fn who_connects_just_before_the_stop_is_accepted() {
+    let directory = directory();
+    let path = directory.path().join("azure.sock");
+    let stop = CancellationToken::new();
+    let mut incoming = Box::pin(SocketListener::bind(&path).unwrap().incoming(stop.clone()));
+    assert!(incoming.next().now_or_never().is_none(), "nobody is there");
+    // Without giving the runtime a chance to see it.
+    let _client = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    stop.cancel();
+    assert!(incoming.next().await.is_some());
+    assert!(!is_socket(&path));
+    assert!(incoming.next().await.is_none());
 }
 
 #[tokio::test]
