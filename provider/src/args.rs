@@ -177,6 +177,9 @@ fn normalize(arguments: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, B
     (kept, ignored)
 }
 
+/// Nothing here is worth waiting for longer, and what is added to a time must not overflow.
+const LONGEST: Duration = Duration::from_secs(3600);
+
 /// A duration as Go writes them, such as `5s` or `1m30s`.
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed: jiff::SignedDuration = text
@@ -184,8 +187,8 @@ fn duration(text: &str) -> Result<Duration, String> {
         .map_err(|_| "use a duration such as 30s or 1m30s".to_owned())?;
     Duration::try_from(parsed)
         .ok()
-        .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| "the duration must be more than zero".to_owned())
+        .filter(|duration| !duration.is_zero() && *duration <= LONGEST)
+        .ok_or_else(|| "the duration must be more than zero and at most an hour".to_owned())
 }
 
 /// A boolean as Go reads them.

@@ -61,6 +61,7 @@ fn mistakes_name_the_flag_and_the_remedy() {
         ),
         (&["--mount-timeout=fast"], "use a duration such as 30s"),
         (&["--mount-timeout=0s"], "must be more than zero"),
+        (&["--mount-timeout=2000000000000h"], "at most an hour"),
         (&["--construct-pem-chain=yes"], "use true or false"),
         (&["--no-such-flag"], "--no-such-flag"),
     ];
