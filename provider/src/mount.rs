@@ -4,6 +4,7 @@ mod error;
 mod report;
 mod versions;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -217,12 +218,50 @@ fn proto_file(file: RenderedFile) -> File {
 
 /// Separate files for key and certificates can meet another object's file; decoding cannot know.
 fn refuse_collisions(files: &[File]) -> Result<(), MountError> {
-    let mut paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
-    paths.sort_unstable();
-    let twice = paths.iter().zip(paths.iter().skip(1)).find(|(a, b)| a == b);
-    twice.map_or(Ok(()), |(path, _)| {
+    let mut paths: HashSet<&str> = HashSet::with_capacity(files.len());
+    let collision = |path: &str| {
         Err(MountError::Collision {
-            path: (*path).to_owned(),
+            path: path.to_owned(),
         })
-    })
+    };
+    for file in files {
+        if !paths.insert(&file.path) {
+            return collision(&file.path);
+        }
+    }
+    for File { path, .. } in files {
+        let folders = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
+        for folder in folders {
+            if paths.contains(folder) {
+                return collision(folder);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_files_of_one_path_and_a_file_that_is_a_folder_collide() {
+        let collision = |paths: &[&str]| {
+            let file = |path: &&str| File {
+                path: (*path).to_owned(),
+                ..File::default()
+            };
+            let files: Vec<_> = paths.iter().map(file).collect();
+            match refuse_collisions(&files) {
+                Err(MountError::Collision { path }) => Some(path),
+                _ => None,
+            }
+        };
+        assert_eq!(collision(&["a", "a.crt", "a.key", "b/a", "ab"]), None);
+        assert_eq!(
+            collision(&["a.crt", "a", "a.crt"]).as_deref(),
+            Some("a.crt")
+        );
+        assert_eq!(collision(&["a.crt/b", "a.crt"]).as_deref(), Some("a.crt"));
+    }
 }

@@ -26,10 +26,10 @@ pub enum MountError {
         #[source]
         error: RenderError,
     },
-    /// Two files of the answer have one path.
+    /// Two files of the answer have one path, or one is a folder of another.
     #[error(
-        "two files would be written to {path} (certificate and key go to separate files): give one \
-         of the objects another objectAlias"
+        "{path} would be two files, or a file and a folder (certificate and key go to separate \
+         files): give one of the objects another objectAlias"
     )]
     Collision {
         /// The path.
