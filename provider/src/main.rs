@@ -33,11 +33,12 @@ fn run(args: Args) -> anyhow::Result<()> {
     .map_err(anyhow::Error::from_boxed)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
-        // Name look-ups and nothing else run on these.
-        .max_blocking_threads(8)
+        // Name look-ups and the opening of PFX files run on these. A look-up that nobody answers
+        // holds its thread for up to a minute, and must not hold up those of other hosts.
+        .max_blocking_threads(64)
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         // Before the socket is there, so that a stop cannot come unseen.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -48,5 +49,8 @@ fn run(args: Args) -> anyhow::Result<()> {
         }
         provider.stop().await;
         Ok(())
-    })
+    });
+    // Without waiting for look-ups that nobody answers.
+    runtime.shutdown_background();
+    ended
 }
