@@ -191,7 +191,10 @@ impl Transport {
         if pools.len() >= MANY_ORIGINS && !pools.contains_key(&origin) {
             pools.retain(|_, pool| pool.is_connected());
             if pools.len() >= MANY_ORIGINS {
-                let unused = pools.iter().min_by_key(|(_, pool)| pool.last_used());
+                // One that is being dialled goes before one that is there.
+                let unused = pools
+                    .iter()
+                    .min_by_key(|(_, pool)| (!pool.is_dialling(), pool.last_used()));
                 if let Some(origin) = unused.map(|(origin, _)| origin.clone()) {
                     // Whoever is using it keeps it to the end.
                     pools.remove(&origin);

@@ -117,6 +117,10 @@ impl Pool {
         }
     }
 
+    pub(super) fn is_dialling(&self) -> bool {
+        matches!(self.state().protocol, Protocol::Dialling(_))
+    }
+
     /// When a connection was last asked for.
     pub(super) fn last_used(&self) -> Option<Instant> {
         self.state().used
