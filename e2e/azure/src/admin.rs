@@ -1,13 +1,14 @@
-//! The administration: JSON over HTTP on a loopback address, for tests and trials.
+//! The administration: JSON over HTTP, for tests and trials. Whoever reaches it may do everything.
 
 mod body;
+mod vaults;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, State as Shared};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use bytes::Bytes;
 use http::{StatusCode, header};
 use serde_json::json;
@@ -18,7 +19,10 @@ use crate::faults::{Fault, FaultId};
 use crate::issuers::TokenRequest;
 use crate::seed::FederatedCredentialSeed;
 use crate::state::State;
-use body::{AdminError, SecretBody, answer, parse};
+use body::{AdminError, answer, parse, parse_seed};
+use vaults::aside;
+
+pub use vaults::{CertificateVersion, EnabledChange, NetworkChange, Revocation};
 
 type Shares = Shared<Arc<State>>;
 
@@ -46,7 +50,7 @@ fn router(state: Arc<State>) -> Router {
         .route("/ca.pem", get(ca))
         .route("/calls", get(calls).delete(clear_calls))
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
-        .route("/faults/{id}", axum::routing::delete(remove_fault))
+        .route("/faults/{id}", delete(remove_fault))
         .route("/jwks", get(key_sets))
         .route("/service-account-token", post(service_account_token))
         .route(
@@ -55,11 +59,26 @@ fn router(state: Arc<State>) -> Router {
         )
         .route(
             "/applications/{client_id}/federated-credentials/{name}",
-            axum::routing::delete(remove_credential),
+            delete(remove_credential),
+        )
+        .route("/seed", post(seed))
+        .route("/vaults/{vault}", delete(vaults::remove))
+        .route("/vaults/{vault}/network", put(vaults::set_network))
+        .route(
+            "/vaults/{vault}/role-assignments",
+            put(vaults::assign_role).delete(vaults::revoke),
         )
         .route(
             "/vaults/{vault}/secrets/{name}",
-            put(set_secret).post(set_secret),
+            put(vaults::set_secret).post(vaults::set_secret),
+        )
+        .route(
+            "/vaults/{vault}/{collection}/{name}/enabled",
+            put(vaults::set_enabled),
+        )
+        .route(
+            "/vaults/{vault}/certificates/{name}/versions",
+            post(vaults::add_certificate_version),
         )
         .route("/shutdown", post(shutdown))
         .fallback(async || AdminError::new(StatusCode::NOT_FOUND, "there is nothing here"))
@@ -147,17 +166,12 @@ async fn remove_credential(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn set_secret(
-    Shared(state): Shares,
-    Path((vault, name)): Path<(String, String)>,
-    body: Bytes,
-) -> Result<Response, AdminError> {
-    let secret: SecretBody = parse(&body)?;
-    let version = state
-        .vaults
-        .set_secret(&vault, &name, secret.into(), unix_now())
-        .map_err(AdminError::invalid)?;
-    Ok(answer(StatusCode::OK, &json!({"version": version})))
+async fn seed(Shared(state): Shares, body: Bytes) -> Result<StatusCode, AdminError> {
+    let seed = parse_seed(&body)?;
+    aside(state, move |state| state.seed(&seed, unix_now()))
+        .await?
+        .map_err(|error| AdminError::of_seeding(&error))?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn shutdown(Shared(state): Shares) -> StatusCode {

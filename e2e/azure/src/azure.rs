@@ -18,14 +18,15 @@ use crate::admin;
 use crate::ca::{CaError, CertificateAuthority};
 use crate::calls::{Call, CallLog};
 use crate::cloud::unix_now;
-use crate::directory::{Directory, DirectoryError};
+use crate::directory::{Directory, DirectoryError, Entries};
 use crate::faults::{Fault, FaultError, FaultId, FaultState, Faults};
-use crate::issuers::{IssuerError, Issuers, ServiceAccountToken, TokenRequest, TokenRequestError};
+use crate::issuers::{Issuers, ServiceAccountToken, TokenRequest, TokenRequestError};
 use crate::seed::{FederatedCredentialSeed, Seed};
+use crate::seeding::SeedingError;
 use crate::server::{self, Role};
 use crate::state::State;
 use crate::token::AccessTokens;
-use crate::vault::{SeedError, Vaults};
+use crate::vault::Vaults;
 
 /// How long stopping waits for connections that are in use.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -94,15 +95,9 @@ pub enum StartError {
     /// No certificate authority.
     #[error(transparent)]
     Ca(#[from] CaError),
-    /// The seed's tenants or identities cannot be used.
+    /// The seed cannot be used.
     #[error("cannot use the seed")]
-    Directory(#[from] DirectoryError),
-    /// The seed's issuers cannot be used.
-    #[error("cannot use the seed")]
-    Issuers(#[from] IssuerError),
-    /// The seed's vaults cannot be used.
-    #[error("cannot use the seed")]
-    Vaults(#[from] SeedError),
+    Seed(#[from] SeedingError),
     /// The key that signs access tokens could not be made.
     #[error("the system has no randomness")]
     Randomness,
@@ -219,6 +214,17 @@ impl Azure {
         self.state.faults.all()
     }
 
+    /// Adds tenants, applications (to tenants that are there, too), issuers, managed identities and
+    /// vaults. A system-assigned identity takes the place of the one before.
+    ///
+    /// Generates keys, which takes a moment.
+    ///
+    /// # Errors
+    /// Something is there already, or cannot be used. Nothing was added then.
+    pub fn seed(&self, seed: &Seed) -> Result<(), SeedingError> {
+        self.state.seed(seed, unix_now())
+    }
+
     /// Makes a ServiceAccount token as the API server of a seeded issuer would.
     pub fn service_account_token(
         &self,
@@ -287,11 +293,11 @@ fn state(options: &Options) -> Result<State, StartError> {
         Some(folder) => CertificateAuthority::load_or_generate(folder)?,
         None => CertificateAuthority::generate()?,
     };
-    Ok(State {
-        directory: Directory::from_seed(&options.seed)?,
-        issuers: Issuers::from_seed(&options.seed.issuers)?,
+    let state = State {
+        directory: Directory::new(Entries::default()),
+        issuers: Issuers::default(),
         tokens: AccessTokens::generate(&SystemRandom::new()).map_err(|_| StartError::Randomness)?,
-        vaults: Vaults::from_seed(&options.seed.vaults, unix_now())?,
+        vaults: Vaults::default(),
         calls: CallLog::default(),
         faults: Faults::new(options.fault_seed),
         ca: Arc::new(ca),
@@ -304,5 +310,7 @@ fn state(options: &Options) -> Result<State, StartError> {
         stopping: CancellationToken::new(),
         stop_requested: CancellationToken::new(),
         tasks: TaskTracker::new(),
-    })
+    };
+    state.seed(&options.seed, unix_now())?;
+    Ok(state)
 }

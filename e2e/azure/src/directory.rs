@@ -1,7 +1,7 @@
 //! The tenants with their applications and the managed identities of the machine.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use crate::seed::{
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DirectoryError {
     /// A client id is there twice in a tenant.
-    #[error("tenants: {tenant_id}: clientID {client_id} is there twice")]
+    #[error("tenants: {tenant_id}: clientID {client_id} is there already")]
     DuplicateClient {
         /// The tenant.
         tenant_id: String,
@@ -23,8 +23,11 @@ pub enum DirectoryError {
         client_id: String,
     },
     /// A domain stands for two tenants.
-    #[error("tenants: domain {0} stands for two tenants")]
+    #[error("tenants: domains: {0} stands for another tenant")]
     DuplicateDomain(String),
+    /// A tenant is there in another cloud.
+    #[error("tenants: {0}: cloud: the tenant is in another one")]
+    OtherCloud(String),
     /// No such application or identity.
     #[error("there is no application or identity with the client id {0}")]
     UnknownClient(String),
@@ -49,57 +52,154 @@ pub(crate) struct TenantInfo {
     pub(crate) cloud: Cloud,
 }
 
+/// An identity of the machine. Azure's machines are in one tenant; this one stands for many.
+#[derive(Debug, Clone)]
+pub(crate) struct MachineIdentity {
+    pub(crate) tenant: TenantInfo,
+    pub(crate) principal: Principal,
+}
+
 /// The identities the managed identity endpoint serves.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct MachineIdentities {
-    pub(crate) tenant_id: String,
-    pub(crate) cloud: Cloud,
-    pub(crate) system_assigned: Option<Principal>,
-    pub(crate) user_assigned: Vec<Principal>,
+    pub(crate) system_assigned: Option<MachineIdentity>,
+    pub(crate) user_assigned: Vec<MachineIdentity>,
 }
 
+/// Tenants and identities behind a lock.
 #[derive(Debug)]
-pub(crate) struct Directory {
-    tenants: RwLock<BTreeMap<String, Tenant>>,
-    pub(crate) machine: Option<MachineIdentities>,
+pub(crate) struct Directory(RwLock<Entries>);
+
+/// Tenants and identities.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Entries {
+    tenants: BTreeMap<String, Tenant>,
+    machine: MachineIdentities,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Tenant {
     cloud: Cloud,
     domains: Vec<String>,
     principals: BTreeMap<String, Principal>,
 }
 
-impl Directory {
-    pub(crate) fn from_seed(seed: &Seed) -> Result<Self, DirectoryError> {
-        let mut tenants = BTreeMap::new();
+impl Entries {
+    /// These with those of a seed. Nothing changes in case of an error.
+    pub(crate) fn with(&self, seed: &Seed) -> Result<Self, DirectoryError> {
+        let mut all = self.clone();
         for tenant in &seed.tenants {
-            let domain = tenant.domains.iter().find(|domain| {
-                tenants
-                    .values()
-                    .any(|known: &Tenant| known.has_domain(domain))
-            });
-            if let Some(domain) = domain {
+            all.add_tenant(tenant)?;
+        }
+        if let Some(identities) = &seed.managed_identities {
+            all.add_identities(identities)?;
+        }
+        Ok(all)
+    }
+
+    fn add_tenant(&mut self, seed: &TenantSeed) -> Result<(), DirectoryError> {
+        for domain in &seed.domains {
+            let taken = self
+                .tenants
+                .iter()
+                .any(|(id, known)| *id != seed.tenant_id && known.has_domain(domain));
+            if taken {
                 return Err(DirectoryError::DuplicateDomain(domain.clone()));
             }
-            tenants.insert(tenant.tenant_id.clone(), Tenant::from_seed(tenant)?);
         }
-        let machine = match &seed.managed_identities {
-            Some(identities) => Some(machine_identities(identities, &mut tenants)?),
-            None => None,
+        let cloud = Cloud::from_name(&seed.cloud).unwrap_or_default();
+        let tenant = self
+            .tenants
+            .entry(seed.tenant_id.clone())
+            .or_insert_with(|| Tenant::new(cloud));
+        if tenant.cloud != cloud {
+            return Err(DirectoryError::OtherCloud(seed.tenant_id.clone()));
+        }
+        let domains = seed.domains.iter();
+        tenant
+            .domains
+            .extend(domains.map(|domain| domain.to_ascii_lowercase()));
+        for application in &seed.applications {
+            let principal = Principal {
+                client_id: application.client_id.clone(),
+                object_id: object_id(application.object_id.as_ref(), &application.client_id),
+                name: application.name.clone(),
+                resource_id: None,
+                secrets: application.client_secrets.clone(),
+                federated: with_audiences(&application.federated_credentials, cloud),
+            };
+            tenant.add(&seed.tenant_id, principal)?;
+        }
+        Ok(())
+    }
+
+    /// User-assigned identities are principals of their tenant too: federated credentials sign
+    /// them in at Entra.
+    fn add_identities(&mut self, seed: &ManagedIdentitiesSeed) -> Result<(), DirectoryError> {
+        let Self { tenants, machine } = self;
+        if let Some(old) = &machine.system_assigned
+            && seed.system_assigned.is_some()
+            && let Some(tenant) = tenants.get_mut(&old.tenant.tenant_id)
+        {
+            tenant.principals.remove(&old.principal.client_id);
+        }
+        let tenant = tenants
+            .entry(seed.tenant_id.clone())
+            .or_insert_with(|| Tenant::new(Cloud::Public));
+        let info = TenantInfo {
+            tenant_id: seed.tenant_id.clone(),
+            cloud: tenant.cloud,
         };
-        Ok(Self {
-            tenants: RwLock::new(tenants),
-            machine,
-        })
+        let mut add = |identity: &ManagedIdentitySeed| {
+            let principal = Principal {
+                client_id: identity.client_id.clone(),
+                object_id: object_id(identity.object_id.as_ref(), &identity.client_id),
+                name: String::new(),
+                resource_id: identity.resource_id.clone(),
+                secrets: Vec::new(),
+                federated: with_audiences(&identity.federated_credentials, info.cloud),
+            };
+            tenant.add(&info.tenant_id, principal.clone())?;
+            Ok(MachineIdentity {
+                tenant: info.clone(),
+                principal,
+            })
+        };
+        if let Some(identity) = &seed.system_assigned {
+            machine.system_assigned = Some(add(identity)?);
+        }
+        for identity in &seed.user_assigned {
+            machine.user_assigned.push(add(identity)?);
+        }
+        Ok(())
+    }
+}
+
+impl Directory {
+    pub(crate) fn new(entries: Entries) -> Self {
+        Self(RwLock::new(entries))
+    }
+
+    /// Everything, for somebody who adds to it.
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, Entries> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Entries> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The identities of the machine.
+    pub(crate) fn machine(&self) -> MachineIdentities {
+        self.read().machine.clone()
     }
 
     /// The tenant of an id or domain, in the cloud whose login host was asked.
     pub(crate) fn tenant(&self, name: &str, cloud: Cloud) -> Option<TenantInfo> {
         let name = name.to_ascii_lowercase();
-        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
-        tenants
+        let entries = self.read();
+        entries
+            .tenants
             .iter()
             .find(|(id, tenant)| {
                 tenant.cloud == cloud && (**id == name || tenant.has_domain(&name))
@@ -112,8 +212,9 @@ impl Directory {
 
     /// The application or identity of a client id.
     pub(crate) fn principal(&self, tenant_id: &str, client_id: &str) -> Option<Principal> {
-        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
-        tenants
+        let entries = self.read();
+        entries
+            .tenants
             .get(tenant_id)?
             .principals
             .get(&client_id.to_ascii_lowercase())
@@ -150,9 +251,9 @@ impl Directory {
         client_id: &str,
         change: impl FnOnce(&mut Principal, Cloud),
     ) -> Result<(), DirectoryError> {
-        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.write();
         let id = client_id.to_ascii_lowercase();
-        let found = tenants.values_mut().find_map(|tenant| {
+        let found = entries.tenants.values_mut().find_map(|tenant| {
             let cloud = tenant.cloud;
             tenant
                 .principals
@@ -168,34 +269,12 @@ impl Directory {
 }
 
 impl Tenant {
-    fn from_seed(seed: &TenantSeed) -> Result<Self, DirectoryError> {
-        let cloud = Cloud::from_name(&seed.cloud).unwrap_or_default();
-        let domains = seed
-            .domains
-            .iter()
-            .map(|domain| domain.to_ascii_lowercase())
-            .collect();
-        let mut tenant = Self {
+    fn new(cloud: Cloud) -> Self {
+        Self {
             cloud,
-            domains,
+            domains: Vec::new(),
             principals: BTreeMap::new(),
-        };
-        for application in &seed.applications {
-            let federated = &application.federated_credentials;
-            let principal = Principal {
-                client_id: application.client_id.clone(),
-                object_id: object_id(application.object_id.as_ref(), &application.client_id),
-                name: application.name.clone(),
-                resource_id: None,
-                secrets: application.client_secrets.clone(),
-                federated: federated
-                    .iter()
-                    .map(|seed| with_audience(seed, cloud))
-                    .collect(),
-            };
-            tenant.add(&seed.tenant_id, principal)?;
         }
-        Ok(tenant)
     }
 
     fn add(&mut self, tenant_id: &str, principal: Principal) -> Result<(), DirectoryError> {
@@ -219,50 +298,11 @@ impl Tenant {
     }
 }
 
-/// User-assigned identities are principals of their tenant too: federated credentials sign
-/// them in at Entra.
-fn machine_identities(
-    seed: &ManagedIdentitiesSeed,
-    tenants: &mut BTreeMap<String, Tenant>,
-) -> Result<MachineIdentities, DirectoryError> {
-    let tenant = tenants
-        .entry(seed.tenant_id.clone())
-        .or_insert_with(|| Tenant {
-            cloud: Cloud::Public,
-            domains: Vec::new(),
-            principals: BTreeMap::new(),
-        });
-    let principal = |identity: &ManagedIdentitySeed, cloud| Principal {
-        client_id: identity.client_id.clone(),
-        object_id: object_id(identity.object_id.as_ref(), &identity.client_id),
-        name: String::new(),
-        resource_id: identity.resource_id.clone(),
-        secrets: Vec::new(),
-        federated: identity
-            .federated_credentials
-            .iter()
-            .map(|seed| with_audience(seed, cloud))
-            .collect(),
-    };
-    let cloud = tenant.cloud;
-    let system_assigned = seed
-        .system_assigned
-        .as_ref()
-        .map(|seed| principal(seed, cloud));
-    let user_assigned: Vec<_> = seed
-        .user_assigned
+fn with_audiences(seeds: &[FederatedCredentialSeed], cloud: Cloud) -> Vec<FederatedCredentialSeed> {
+    seeds
         .iter()
-        .map(|seed| principal(seed, cloud))
-        .collect();
-    for identity in system_assigned.iter().chain(&user_assigned) {
-        tenant.add(&seed.tenant_id, identity.clone())?;
-    }
-    Ok(MachineIdentities {
-        tenant_id: seed.tenant_id.clone(),
-        cloud,
-        system_assigned,
-        user_assigned,
-    })
+        .map(|seed| with_audience(seed, cloud))
+        .collect()
 }
 
 fn with_audience(seed: &FederatedCredentialSeed, cloud: Cloud) -> FederatedCredentialSeed {
@@ -280,74 +320,4 @@ fn object_id(given: Option<&String>, client_id: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SEED: &str = "
-tenants:
-- tenantID: 0b1c2d3e-0000-4000-8000-000000000001
-  domains: [Contoso.onmicrosoft.com]
-  applications:
-  - clientID: 0b1c2d3e-0000-4000-8000-00000000000A
-- tenantID: 0b1c2d3e-0000-4000-8000-000000000002
-  cloud: AzureChina
-managedIdentities:
-  tenantID: 0b1c2d3e-0000-4000-8000-000000000002
-  userAssigned:
-  - clientID: 0b1c2d3e-0000-4000-8000-00000000000b
-    federatedCredentials: [{name: n, issuer: i, subject: s}]
-";
-
-    #[test]
-    fn tenants_are_found_by_id_and_domain_in_their_cloud() {
-        let directory = Directory::from_seed(&Seed::from_yaml("s", SEED).unwrap()).unwrap();
-        for (name, cloud, found) in [
-            ("0B1C2D3E-0000-4000-8000-000000000001", Cloud::Public, true),
-            ("contoso.ONMICROSOFT.com", Cloud::Public, true),
-            ("contoso.onmicrosoft.com", Cloud::UsGovernment, false),
-            ("0b1c2d3e-0000-4000-8000-000000000002", Cloud::Public, false),
-            ("0b1c2d3e-0000-4000-8000-000000000002", Cloud::China, true),
-        ] {
-            assert_eq!(directory.tenant(name, cloud).is_some(), found, "{name}");
-        }
-    }
-
-    #[test]
-    fn user_assigned_identities_sign_in_with_the_audience_of_their_cloud() {
-        let directory = Directory::from_seed(&Seed::from_yaml("s", SEED).unwrap()).unwrap();
-        let tenant = "0b1c2d3e-0000-4000-8000-000000000002";
-        let client = "0B1C2D3E-0000-4000-8000-00000000000B";
-        let principal = directory.principal(tenant, client).unwrap();
-        assert_eq!(
-            principal.federated[0].audiences,
-            ["api://AzureADTokenExchangeChina"]
-        );
-        directory.remove_federated_credential(client, "n").unwrap();
-        assert!(
-            directory
-                .principal(tenant, client)
-                .unwrap()
-                .federated
-                .is_empty()
-        );
-        assert!(
-            directory
-                .remove_federated_credential("nobody", "n")
-                .is_err()
-        );
-    }
-
-    #[test]
-    fn a_client_id_is_there_once_per_tenant() {
-        let twice = SEED
-            .replace("00000000000b", "00000000000a")
-            .replace("00000002", "00000001");
-        let mut seed = Seed::default();
-        seed.merge(Seed::from_yaml("s", &twice.replace("  cloud: AzureChina\n", "")).unwrap())
-            .unwrap();
-        assert!(matches!(
-            Directory::from_seed(&seed),
-            Err(DirectoryError::DuplicateClient { .. })
-        ));
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use http::{HeaderValue, Method};
 use serde_json::json;
 
 use crate::answer::{Answer, Inbound, json as answer_json, query_value};
-use crate::directory::{MachineIdentities, Principal};
+use crate::directory::{MachineIdentities, MachineIdentity};
 use crate::state::State;
 use crate::token::Grant;
 
@@ -67,18 +67,21 @@ fn grant(state: &State, request: &Inbound<'_>, now: i64) -> Result<(Answer, Stri
     query("api-version").ok_or(Refusal(400, "Required api-version parameter not specified"))?;
     let resource =
         query("resource").ok_or(Refusal(400, "Required resource parameter not specified"))?;
-    let machine = state.directory.machine.as_ref().ok_or(NOT_FOUND)?;
+    let machine = state.directory.machine();
     let selector = Selector {
         client_id: query("client_id"),
         object_id: query("object_id").or_else(|| query("principal_id")),
         resource_id: query("msi_res_id").or_else(|| query("mi_res_id")),
     };
-    let identity = selector.select(machine)?;
+    let MachineIdentity {
+        tenant,
+        principal: identity,
+    } = selector.select(&machine)?;
     let lifetime = state.managed_identity_token_lifetime;
     let grant = Grant {
         audience: resource.clone(),
-        issuer: machine.cloud.token_issuer(&machine.tenant_id),
-        tenant_id: machine.tenant_id.clone(),
+        issuer: tenant.cloud.token_issuer(&tenant.tenant_id),
+        tenant_id: tenant.tenant_id.clone(),
         client_id: identity.client_id.clone(),
         object_id: identity.object_id.clone(),
         proof: "2",
@@ -111,7 +114,7 @@ struct Selector {
 }
 
 impl Selector {
-    fn select<'a>(&self, machine: &'a MachineIdentities) -> Result<&'a Principal, Refusal> {
+    fn select<'a>(&self, machine: &'a MachineIdentities) -> Result<&'a MachineIdentity, Refusal> {
         let Self {
             client_id,
             object_id,
@@ -138,10 +141,10 @@ impl Selector {
             .system_assigned
             .iter()
             .chain(&machine.user_assigned)
-            .find(|identity| {
-                same(client_id, Some(&identity.client_id))
-                    && same(object_id, Some(&identity.object_id))
-                    && same(resource_id, identity.resource_id.as_ref())
+            .find(|MachineIdentity { principal, .. }| {
+                same(client_id, Some(&principal.client_id))
+                    && same(object_id, Some(&principal.object_id))
+                    && same(resource_id, principal.resource_id.as_ref())
             })
             .ok_or(NOT_FOUND)
     }
@@ -151,28 +154,32 @@ impl Selector {
 mod tests {
     use super::*;
     use crate::cloud::Cloud;
+    use crate::directory::{Principal, TenantInfo};
 
-    fn principal(digit: char) -> Principal {
-        Principal {
+    fn identity(digit: char) -> MachineIdentity {
+        let tenant = TenantInfo {
+            tenant_id: "t".into(),
+            cloud: Cloud::Public,
+        };
+        let principal = Principal {
             client_id: format!("c{digit}"),
             object_id: format!("o{digit}"),
             name: String::new(),
             resource_id: Some(format!("/subscriptions/S/resourceGroups/{digit}")),
             secrets: Vec::new(),
             federated: Vec::new(),
-        }
+        };
+        MachineIdentity { tenant, principal }
     }
 
     fn select(system: bool, user: &str, selector: &Selector) -> Result<String, &'static str> {
         let machine = MachineIdentities {
-            tenant_id: "t".into(),
-            cloud: Cloud::Public,
-            system_assigned: system.then(|| principal('0')),
-            user_assigned: user.chars().map(principal).collect(),
+            system_assigned: system.then(|| identity('0')),
+            user_assigned: user.chars().map(identity).collect(),
         };
         selector
             .select(&machine)
-            .map(|identity| identity.client_id.clone())
+            .map(|identity| identity.principal.client_id.clone())
             .map_err(|refusal| refusal.1)
     }
 

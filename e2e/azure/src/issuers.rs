@@ -2,22 +2,22 @@
 //! sign ServiceAccount tokens as an API server does, and those of real clusters, whose public
 //! keys came with the seed.
 
+mod key;
+
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::rand::{SecureRandom as _, SystemRandom};
-use ring::rsa::{KeyPair, PublicKeyComponents};
-use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256};
-use rsa::pkcs8::EncodePrivateKey as _;
-use rsa::rand_core::{TryCryptoRng, TryRng};
+use ring::signature::RSA_PKCS1_2048_8192_SHA256;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::jwt::{self, Claims, Jwt};
-use crate::seed::{IssuerSeed, Jwk, Jwks};
+use crate::seed::{IssuerSeed, SeedFileError};
+use key::Issuer;
 
 /// Why the issuers of a seed cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +25,12 @@ pub enum IssuerError {
     /// The same issuer is there twice.
     #[error("issuers: {0} is there twice")]
     Duplicate(String),
+    /// It is there already, with other keys.
+    #[error("issuers: {0} is there already, with other keys")]
+    Exists(String),
+    /// A file with a key set cannot be used.
+    #[error("issuers: jwksFile")]
+    KeyFile(#[from] SeedFileError),
     /// A key of a set is not readable.
     #[error("issuers: {issuer}: jwks: key {index}: `n` and `e` must be base64url")]
     Jwk {
@@ -39,10 +45,10 @@ pub enum IssuerError {
 }
 
 /// A request for the token of a ServiceAccount.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TokenRequest {
-    /// The issuer; the first of the seed that has a signing key when not given.
+    /// The issuer; the first that was seeded and has a signing key when not given.
     #[serde(default)]
     pub issuer: Option<String>,
     /// The namespace.
@@ -60,7 +66,7 @@ pub struct TokenRequest {
 }
 
 /// A ServiceAccount token.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceAccountToken {
     /// The token.
@@ -105,48 +111,28 @@ pub(crate) enum Verdict {
 
 /// All issuers by their `iss` claim.
 #[derive(Debug, Default)]
-pub(crate) struct Issuers {
-    issuers: HashMap<String, Issuer>,
+pub(crate) struct Issuers(RwLock<IssuerMap>);
+
+/// The issuers, and which of them signs when none is asked for.
+#[derive(Debug, Default)]
+pub(crate) struct IssuerMap {
+    issuers: HashMap<String, Arc<Issuer>>,
     default_issuer: Option<String>,
 }
 
-#[derive(Debug)]
-struct Issuer {
-    keys: Vec<PublicKey>,
-    signer: Option<Arc<Signer>>,
-}
-
-#[derive(Debug)]
-struct PublicKey {
-    id: Option<String>,
-    components: PublicKeyComponents<Vec<u8>>,
-}
-
-struct Signer {
-    key: KeyPair,
-    key_id: String,
-}
-
-impl std::fmt::Debug for Signer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Signer")
-            .field("key_id", &self.key_id)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Issuers {
+impl IssuerMap {
     /// Generates the keys that are missing, which takes a moment.
     pub(crate) fn from_seed(seeds: &[IssuerSeed]) -> Result<Self, IssuerError> {
         let mut all = Self::default();
         for seed in seeds {
-            let issuer = match &seed.jwks {
-                Some(jwks) => Issuer::verifying(&seed.issuer, jwks)?,
+            let issuer = match seed.key_set(Path::new(""))? {
+                Some(jwks) => Issuer::verifying(&seed.issuer, &jwks)?,
                 None => Issuer::generate()?,
             };
             if issuer.signer.is_some() && all.default_issuer.is_none() {
                 all.default_issuer = Some(seed.issuer.clone());
             }
+            let issuer = Arc::new(issuer);
             if all.issuers.insert(seed.issuer.clone(), issuer).is_some() {
                 return Err(IssuerError::Duplicate(seed.issuer.clone()));
             }
@@ -154,9 +140,49 @@ impl Issuers {
         Ok(all)
     }
 
+    /// Refuses issuers that are there with other keys. The same ones again are no harm: those who
+    /// add them may not know of each other.
+    pub(crate) fn check(&self, more: &Self) -> Result<(), IssuerError> {
+        for (name, issuer) in &more.issuers {
+            let known = self.issuers.get(name);
+            if known.is_some_and(|known| !known.is_like(issuer)) {
+                return Err(IssuerError::Exists(name.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what is not there yet.
+    pub(crate) fn merge(&mut self, more: Self) {
+        for (name, issuer) in more.issuers {
+            self.issuers.entry(name).or_insert(issuer);
+        }
+        self.default_issuer = self.default_issuer.take().or(more.default_issuer);
+    }
+}
+
+impl Issuers {
+    #[cfg(test)]
+    fn new(issuers: IssuerMap) -> Self {
+        Self(RwLock::new(issuers))
+    }
+
+    /// All issuers, for somebody who adds some.
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, IssuerMap> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, IssuerMap> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self, name: &str) -> Option<Arc<Issuer>> {
+        self.read().issuers.get(name).cloned()
+    }
+
     /// Looks for the key of a token and verifies its signature.
     pub(crate) fn verify(&self, jwt: &Jwt<'_>) -> Verdict {
-        let issuer = jwt.text("iss").and_then(|issuer| self.issuers.get(issuer));
+        let issuer = jwt.text("iss").and_then(|issuer| self.get(issuer));
         let Some(issuer) = issuer else {
             return Verdict::UnknownIssuer;
         };
@@ -180,21 +206,19 @@ impl Issuers {
         request: &TokenRequest,
         now: i64,
     ) -> Result<ServiceAccountToken, TokenRequestError> {
-        let name = request
-            .issuer
-            .as_ref()
-            .or(self.default_issuer.as_ref())
+        let asked = request.issuer.clone();
+        let name = asked
+            .or_else(|| self.read().default_issuer.clone())
             .ok_or(TokenRequestError::NoIssuer)?;
         let issuer = self
-            .issuers
-            .get(name)
+            .get(&name)
             .ok_or_else(|| TokenRequestError::UnknownIssuer(name.clone()))?;
         let signer = issuer
             .signer
             .as_ref()
             .ok_or_else(|| TokenRequestError::VerifyOnly(name.clone()))?;
         let expires = now.saturating_add(request.expires_in.unwrap_or(3600));
-        let claims = service_account_claims(name, request, now, expires);
+        let claims = service_account_claims(&name, request, now, expires);
         let header = json!({"alg": "RS256", "kid": signer.key_id});
         let token = jwt::encode(&header, &claims, |signed| signer.sign(signed))
             .map_err(|_| TokenRequestError::Signing)?;
@@ -207,7 +231,7 @@ impl Issuers {
     }
 
     /// The public keys of the issuers that sign here, as a cluster would publish them.
-    pub(crate) fn key_sets(&self) -> BTreeMap<&str, Value> {
+    pub(crate) fn key_sets(&self) -> BTreeMap<String, Value> {
         let set = |issuer: &Issuer| {
             let keys = issuer.keys.iter().map(|key| {
                 json!({
@@ -218,10 +242,12 @@ impl Issuers {
             });
             json!({"keys": keys.collect::<Vec<_>>()})
         };
-        self.issuers
+        let all = self.read();
+        let sets = all
+            .issuers
             .iter()
-            .map(|(name, issuer)| (name.as_str(), set(issuer)))
-            .collect()
+            .map(|(name, issuer)| (name.clone(), set(issuer)));
+        sets.collect()
     }
 }
 
@@ -263,110 +289,6 @@ fn service_account_claims(issuer: &str, request: &TokenRequest, now: i64, expire
     }
     claims
 }
-
-impl Issuer {
-    fn generate() -> Result<Self, IssuerError> {
-        let failed = |_| IssuerError::Generate;
-        let key =
-            rsa::PrivateKey::new(&mut RingRandom(SystemRandom::new()), 2048).map_err(failed)?;
-        let der = key.to_pkcs8_der().map_err(|_| IssuerError::Generate)?;
-        let key = KeyPair::from_pkcs8(der.as_bytes()).map_err(|_| IssuerError::Generate)?;
-        let components = PublicKeyComponents::<Vec<u8>>::from(key.public());
-        let mut id = [0; 20];
-        SystemRandom::new()
-            .fill(&mut id)
-            .map_err(|_| IssuerError::Generate)?;
-        let key_id = URL_SAFE_NO_PAD.encode(id);
-        let public = PublicKey {
-            id: Some(key_id.clone()),
-            components,
-        };
-        Ok(Self {
-            keys: vec![public],
-            signer: Some(Arc::new(Signer { key, key_id })),
-        })
-    }
-
-    fn verifying(name: &str, jwks: &Jwks) -> Result<Self, IssuerError> {
-        let rsa_keys = jwks
-            .keys
-            .iter()
-            .enumerate()
-            .filter(|(_, key)| key.kty == "RSA");
-        let keys = rsa_keys.map(|(index, key)| {
-            PublicKey::from_jwk(key).ok_or_else(|| IssuerError::Jwk {
-                issuer: name.to_owned(),
-                index,
-            })
-        });
-        Ok(Self {
-            keys: keys.collect::<Result<_, _>>()?,
-            signer: None,
-        })
-    }
-}
-
-impl PublicKey {
-    fn from_jwk(jwk: &Jwk) -> Option<Self> {
-        let number = |text: &str| {
-            let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?;
-            // The verifier takes no leading zeros.
-            let start = bytes.iter().position(|byte| *byte != 0)?;
-            bytes.get(start..).map(<[u8]>::to_vec)
-        };
-        let components = PublicKeyComponents {
-            n: number(&jwk.n)?,
-            e: number(&jwk.e)?,
-        };
-        Some(Self {
-            id: jwk.kid.clone(),
-            components,
-        })
-    }
-}
-
-impl Signer {
-    fn sign(&self, signed: &[u8]) -> Result<Vec<u8>, ring::error::Unspecified> {
-        let mut signature = vec![0; self.key.public().modulus_len()];
-        self.key.sign(
-            &RSA_PKCS1_SHA256,
-            &SystemRandom::new(),
-            signed,
-            &mut signature,
-        )?;
-        Ok(signature)
-    }
-}
-
-/// The system's random source for key generation.
-struct RingRandom(SystemRandom);
-
-/// The system has no randomness.
-#[derive(Debug, thiserror::Error)]
-#[error("no randomness")]
-struct NoRandomness;
-
-impl TryRng for RingRandom {
-    type Error = NoRandomness;
-
-    fn try_next_u32(&mut self) -> Result<u32, NoRandomness> {
-        let mut bytes = [0; 4];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u32::from_le_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, NoRandomness> {
-        let mut bytes = [0; 8];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
-        self.0.fill(bytes).map_err(|_| NoRandomness)
-    }
-}
-
-impl TryCryptoRng for RingRandom {}
 
 #[cfg(test)]
 mod tests;

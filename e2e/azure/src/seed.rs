@@ -1,4 +1,4 @@
-//! What the emulated Azure starts with, and the YAML file it is read from.
+//! What is put into the emulated Azure, and the YAML file it is read from.
 
 mod fields;
 
@@ -6,12 +6,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::vault::VaultSeed;
 
-/// Everything there is at start.
-#[derive(Default, Deserialize)]
+/// What there is at start, or is added later.
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Seed {
     /// Entra tenants and their applications.
@@ -98,7 +98,7 @@ impl std::fmt::Debug for ClientSecretSeed {
 }
 
 /// A federated identity credential.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FederatedCredentialSeed {
     /// Its name.
@@ -121,7 +121,8 @@ pub struct IssuerSeed {
     /// Its public keys; without them a key is generated at start, and tokens can be asked for.
     #[serde(default)]
     pub jwks: Option<Jwks>,
-    /// A file with the public keys, relative to the seed file.
+    /// A file with the public keys, relative to the seed file, or to the working directory where
+    /// there is none.
     #[serde(default)]
     pub jwks_file: Option<PathBuf>,
 }
@@ -301,24 +302,32 @@ impl Seed {
 
     fn read_key_files(&mut self, folder: &Path) -> Result<(), SeedFileError> {
         for issuer in &mut self.issuers {
-            let Some(file) = issuer.jwks_file.take() else {
-                continue;
-            };
-            if issuer.jwks.is_some() {
-                return Err(SeedFileError::Conflict {
-                    field: "issuers[].jwks and jwksFile",
-                });
-            }
-            let path = folder.join(file);
-            let text = fs::read(&path).map_err(|source| SeedFileError::Read {
-                path: path.clone(),
-                source,
-            })?;
-            let jwks = serde_json::from_slice(&text)
-                .map_err(|source| SeedFileError::Jwks { path, source })?;
-            issuer.jwks = Some(jwks);
+            issuer.jwks = issuer.key_set(folder)?;
+            issuer.jwks_file = None;
         }
         Ok(())
+    }
+}
+
+impl IssuerSeed {
+    /// The public keys, read from the file if they are in one.
+    pub(crate) fn key_set(&self, folder: &Path) -> Result<Option<Jwks>, SeedFileError> {
+        let file = match (&self.jwks, &self.jwks_file) {
+            (jwks, None) => return Ok(jwks.clone()),
+            (None, Some(file)) => file,
+            (Some(_), Some(_)) => {
+                let field = "issuers[].jwks and jwksFile";
+                return Err(SeedFileError::Conflict { field });
+            }
+        };
+        let path = folder.join(file);
+        let text = fs::read(&path).map_err(|source| SeedFileError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(|source| SeedFileError::Jwks { path, source })
     }
 }
 

@@ -10,10 +10,12 @@
 //! * `secrets`, `keys` and `certificates` answer the rest.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 
 use bytes::Bytes;
 use http::Response;
+
+use crate::cloud::Cloud;
 
 mod access;
 mod certificates;
@@ -40,13 +42,43 @@ pub use control::StoreError;
 pub use load::SeedError;
 pub use names::Collection;
 pub use request::{Caller, SetSecret, VaultRequest};
-pub use seed::VaultSeed;
+pub use seed::{Network, RoleAssignment, VaultSeed};
 
 /// All vaults of the emulated Azure, by name.
 ///
-/// Each vault has its own lock, so a slow key generation holds up that vault only.
+/// Each vault has its own lock, so a slow key generation holds up that vault only. Names are keys
+/// in lower case.
+#[derive(Default)]
 pub struct Vaults {
-    vaults: BTreeMap<String, Mutex<unit::Vault>>,
+    vaults: RwLock<VaultMap>,
+}
+
+pub(crate) type VaultMap = BTreeMap<String, Arc<Entry>>;
+
+/// A vault, and what is known of it without waiting for it.
+pub(crate) struct Entry {
+    info: VaultInfo,
+    cloud: Cloud,
+    vault: Mutex<unit::Vault>,
+}
+
+impl Entry {
+    fn new(vault: unit::Vault) -> Arc<Self> {
+        Arc::new(Self {
+            info: VaultInfo {
+                name: vault.name.clone(),
+                tenant_id: vault.tenant_id.clone(),
+                resource: vault.cloud.vault_resource(),
+            },
+            cloud: vault.cloud,
+            vault: Mutex::new(vault),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, unit::Vault> {
+        // A panic while the lock was held is a defect, but not a reason to lose the vault.
+        self.vault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What Entra and the 401 challenge need to know of a vault.
@@ -65,23 +97,38 @@ impl Vaults {
     ///
     /// # Errors
     /// [`SeedError`] names the vault, the object and the field that cannot be used.
+    #[cfg(test)]
     pub fn from_seed(seeds: &[VaultSeed], now: i64) -> Result<Self, SeedError> {
-        load::vaults(seeds, now).map(|vaults| Self {
-            vaults: vaults
-                .into_iter()
-                .map(|(name, vault)| (name, Mutex::new(vault)))
-                .collect(),
-        })
+        let vaults = RwLock::new(Self::load(seeds, now)?);
+        Ok(Self { vaults })
+    }
+
+    /// Makes vaults that are not there yet.
+    pub(crate) fn load(seeds: &[VaultSeed], now: i64) -> Result<VaultMap, SeedError> {
+        let vaults = load::vaults(seeds, now)?.into_iter();
+        Ok(vaults
+            .map(|(name, vault)| (name, Entry::new(vault)))
+            .collect())
+    }
+
+    /// All vaults, for somebody who adds some.
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, VaultMap> {
+        self.vaults.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there is a vault of this name, in any cloud.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.by_name(name).is_some()
+    }
+
+    /// Removes a vault: its host is unknown from now on. False if there is none of this name.
+    pub fn remove(&self, name: &str) -> bool {
+        self.write().remove(&name.to_ascii_lowercase()).is_some()
     }
 
     /// The vault served under `host` (without port, in any case).
     pub fn find(&self, host: &str) -> Option<VaultInfo> {
-        let vault = self.by_host(host)?;
-        Some(VaultInfo {
-            name: vault.name.clone(),
-            tenant_id: vault.tenant_id.clone(),
-            resource: vault.cloud.vault_resource(),
-        })
+        self.by_host(host).map(|entry| entry.info.clone())
     }
 
     /// Answers one request of an authenticated caller; `now` is in Unix seconds.
@@ -89,7 +136,8 @@ impl Vaults {
     /// A host that is no vault gets 404: the real one has no name in DNS then.
     pub fn handle(&self, host: &str, request: &VaultRequest, now: i64) -> Response<Bytes> {
         match self.by_host(host) {
-            Some(mut vault) => {
+            Some(entry) => {
+                let mut vault = entry.lock();
                 vault.settle(now);
                 let outcome = vault.answer(request, now);
                 reply::response(outcome, request, &vault.location)
@@ -98,25 +146,21 @@ impl Vaults {
         }
     }
 
-    fn by_host(&self, host: &str) -> Option<MutexGuard<'_, unit::Vault>> {
+    fn by_host(&self, host: &str) -> Option<Arc<Entry>> {
         let (name, suffix) = host.split_once('.')?;
-        let vault = self.by_name(name)?;
-        vault
-            .cloud
-            .vault_suffix()
-            .eq_ignore_ascii_case(suffix)
-            .then_some(vault)
+        self.by_name(name)
+            .filter(|entry| entry.cloud.vault_suffix().eq_ignore_ascii_case(suffix))
     }
 
-    fn by_name(&self, name: &str) -> Option<MutexGuard<'_, unit::Vault>> {
-        let vault = self.vaults.get(&name.to_ascii_lowercase())?;
-        // A panic while the lock was held is a defect, but not a reason to lose the vault.
-        Some(vault.lock().unwrap_or_else(PoisonError::into_inner))
+    fn by_name(&self, name: &str) -> Option<Arc<Entry>> {
+        let vaults = self.vaults.read().unwrap_or_else(PoisonError::into_inner);
+        vaults.get(&name.to_ascii_lowercase()).cloned()
     }
 }
 
 impl std::fmt::Debug for Vaults {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.vaults.keys()).finish()
+        let vaults = self.vaults.read().unwrap_or_else(PoisonError::into_inner);
+        f.debug_set().entries(vaults.keys()).finish()
     }
 }

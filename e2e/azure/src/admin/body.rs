@@ -1,14 +1,17 @@
 //! Bodies of the administration: strict JSON in, JSON out, errors that name the field.
 
-use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt::Write as _;
 
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Serialize, de::IgnoredAny};
 use serde_json::json;
 
-use crate::vault::SetSecret;
+use crate::seed::Seed;
+use crate::seeding::SeedingError;
+use crate::vault::StoreError;
 
 /// An error answer.
 #[derive(Debug)]
@@ -26,8 +29,26 @@ impl AdminError {
     }
 
     /// A request whose content makes no sense.
-    pub(super) fn invalid(error: impl std::error::Error) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, error.to_string())
+    pub(super) fn invalid(error: impl Error) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, chain(&error))
+    }
+
+    /// Something that is not there, or makes no sense.
+    pub(super) fn of_store(error: &StoreError) -> Self {
+        let status = match error.is_not_found() {
+            true => StatusCode::NOT_FOUND,
+            false => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, error.to_string())
+    }
+
+    /// A seed that says what is there already, or makes no sense.
+    pub(super) fn of_seeding(error: &SeedingError) -> Self {
+        let status = match error.is_conflict() {
+            true => StatusCode::CONFLICT,
+            false => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, chain(error))
     }
 }
 
@@ -35,6 +56,18 @@ impl IntoResponse for AdminError {
     fn into_response(self) -> Response {
         answer(self.status, &json!({"error": self.message}))
     }
+}
+
+/// What went wrong and why, as one sentence.
+fn chain(error: &dyn Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        // Writing to a string cannot fail.
+        let _ = write!(message, ": {error}");
+        source = error.source();
+    }
+    message
 }
 
 /// Reads a body.
@@ -46,7 +79,9 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, AdminError> {
         match path.as_str() {
             "." => AdminError::invalid(error),
             // serde repeats the value it did not like, which here is a secret.
-            "value" => AdminError::new(StatusCode::BAD_REQUEST, "value: must be a string"),
+            path if path.rsplit('.').next() == Some("value") => {
+                AdminError::new(StatusCode::BAD_REQUEST, format!("{path}: must be a string"))
+            }
             path => AdminError::new(StatusCode::BAD_REQUEST, format!("{path}: {error}")),
         }
     })?;
@@ -62,75 +97,21 @@ pub(super) fn answer(status: StatusCode, body: &impl Serialize) -> Response {
     }
 }
 
-/// The body of `PUT /vaults/{vault}/secrets/{name}`.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct SecretBody {
-    value: String,
-    #[serde(default)]
-    content_type: Option<String>,
-    #[serde(default = "enabled")]
-    enabled: bool,
-    #[serde(default, deserialize_with = "time")]
-    not_before: Option<i64>,
-    #[serde(default, deserialize_with = "time")]
-    expires: Option<i64>,
-    #[serde(default)]
-    tags: BTreeMap<String, String>,
-}
-
-fn enabled() -> bool {
-    true
-}
-
-/// Unix seconds or RFC 3339.
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(
-        untagged,
-        expecting = "must be Unix seconds or a time such as 2026-01-31T00:00:00Z"
-    )]
-    enum Time {
-        Seconds(i64),
-        Text(String),
+/// A YAML or JSON body in the form of a seed file.
+pub(super) fn parse_seed(body: &[u8]) -> Result<Seed, AdminError> {
+    // JSON is nearly YAML, but not to the tab and the surrogate.
+    if serde_json::from_slice::<IgnoredAny>(body).is_ok() {
+        return parse(body);
     }
-    match Option::<Time>::deserialize(deserializer)? {
-        None => Ok(None),
-        Some(Time::Seconds(seconds)) => Ok(Some(seconds)),
-        Some(Time::Text(text)) => match text.parse::<jiff::Timestamp>() {
-            Ok(time) => Ok(Some(time.as_second())),
-            Err(_) => Err(serde::de::Error::custom(
-                "must be Unix seconds or a time such as 2026-01-31T00:00:00Z",
-            )),
-        },
-    }
-}
-
-impl From<SecretBody> for SetSecret {
-    fn from(body: SecretBody) -> Self {
-        let SecretBody {
-            value,
-            content_type,
-            enabled,
-            not_before,
-            expires,
-            tags,
-        } = body;
-        Self {
-            value,
-            content_type,
-            enabled,
-            not_before,
-            expires,
-            tags,
-        }
-    }
+    let text = std::str::from_utf8(body).map_err(AdminError::invalid)?;
+    Seed::from_yaml("seed", text).map_err(AdminError::invalid)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::faults::Fault;
+    use crate::vault::SetSecret;
 
     #[test]
     fn errors_name_the_field() {
@@ -154,19 +135,26 @@ mod tests {
 
     #[test]
     fn a_bad_secret_is_not_repeated() {
-        let error = parse::<SecretBody>(br#"{"value":123456}"#).err().unwrap();
+        let error = parse::<SetSecret>(br#"{"value":123456}"#).err().unwrap();
         assert_eq!(error.message, "value: must be a string");
+        let seed =
+            br#"{"vaults":[{"name":"kv","tenantID":"t","secrets":[{"name":"a","value":1}]}]}"#;
+        let error = parse_seed(seed).err().unwrap();
+        assert_eq!(
+            error.message,
+            "vaults[0].secrets[0].value: must be a string"
+        );
     }
 
     #[test]
     fn times_are_seconds_or_text() {
         let body = br#"{"value":"","expires":"1970-01-01T00:01:00Z","notBefore":5}"#;
-        let secret = SetSecret::from(parse::<SecretBody>(body).ok().unwrap());
+        let secret = parse::<SetSecret>(body).ok().unwrap();
         assert_eq!(
             (secret.expires, secret.not_before, secret.enabled),
             (Some(60), Some(5), true)
         );
-        let error = parse::<SecretBody>(br#"{"value":"","expires":"soon"}"#)
+        let error = parse::<SetSecret>(br#"{"value":"","expires":"soon"}"#)
             .err()
             .unwrap();
         assert!(

@@ -107,7 +107,7 @@ fn ten_seconds() -> u64 {
 }
 
 /// A fault as it is now.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FaultState {
     /// Its number.

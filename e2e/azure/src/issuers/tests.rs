@@ -1,4 +1,5 @@
 use super::*;
+use crate::seed::Jwks;
 
 fn seed(issuer: &str, jwks: Option<Jwks>) -> IssuerSeed {
     IssuerSeed {
@@ -6,6 +7,10 @@ fn seed(issuer: &str, jwks: Option<Jwks>) -> IssuerSeed {
         jwks,
         jwks_file: None,
     }
+}
+
+fn issuers(seeds: &[IssuerSeed]) -> Issuers {
+    Issuers::new(IssuerMap::from_seed(seeds).unwrap())
 }
 
 fn request() -> TokenRequest {
@@ -19,11 +24,10 @@ fn request() -> TokenRequest {
 
 #[test]
 fn published_keys_verify_what_their_issuer_signed_and_nothing_else() {
-    let cluster =
-        Issuers::from_seed(&[seed("https://a/", None), seed("https://b/", None)]).unwrap();
+    let cluster = issuers(&[seed("https://a/", None), seed("https://b/", None)]);
     let published = cluster.key_sets().remove("https://a/").unwrap();
     let jwks: Jwks = serde_json::from_value(published).unwrap();
-    let entra = Issuers::from_seed(&[seed("https://a/", Some(jwks.clone()))]).unwrap();
+    let entra = issuers(&[seed("https://a/", Some(jwks.clone()))]);
 
     let verdict = |token: &str| entra.verify(&Jwt::parse(token).unwrap());
     let good = cluster
@@ -76,14 +80,14 @@ fn published_keys_verify_what_their_issuer_signed_and_nothing_else() {
         seed("https://a/", Some(jwks)),
     ];
     assert!(matches!(
-        Issuers::from_seed(&twice),
+        IssuerMap::from_seed(&twice),
         Err(IssuerError::Duplicate(_))
     ));
 }
 
 #[test]
 fn tokens_look_like_an_api_servers() {
-    let cluster = Issuers::from_seed(&[seed("https://a/", None)]).unwrap();
+    let cluster = issuers(&[seed("https://a/", None)]);
     let claims = [
         ("sub".to_owned(), Value::from("other")),
         ("jti".to_owned(), Value::Null),
@@ -105,4 +109,26 @@ fn tokens_look_like_an_api_servers() {
     assert_eq!(jwt.claims["kubernetes.io"]["serviceaccount"]["name"], "web");
     assert!(jwt.time("nbf") < jwt.time("exp"));
     assert!(!format!("{answer:?}").contains(&answer.token));
+}
+
+#[test]
+fn an_issuer_may_come_again_with_the_same_keys_only() {
+    let generated = || IssuerMap::from_seed(&[seed("https://a/", None)]).unwrap();
+    let published = |issuers: IssuerMap| {
+        let jwks = Issuers::new(issuers).key_sets().remove("https://a/");
+        let jwks = serde_json::from_value(jwks.unwrap()).unwrap();
+        IssuerMap::from_seed(&[seed("https://a/", Some(jwks))]).unwrap()
+    };
+    let first = generated();
+    let own = Issuers::new(generated());
+    let own_keys = serde_json::from_value(own.key_sets().remove("https://a/").unwrap()).unwrap();
+    let verifying = IssuerMap::from_seed(&[seed("https://a/", Some(own_keys))]).unwrap();
+    for (known, more, fits) in [
+        (&first, generated(), true),
+        (&*own.write(), verifying, true),
+        (&published(generated()), published(generated()), false),
+        (&published(generated()), generated(), false),
+    ] {
+        assert_eq!(known.check(&more).is_ok(), fits, "{known:?} {more:?}");
+    }
 }

@@ -6,14 +6,27 @@ use super::error::ApiError;
 use super::names::Collection;
 use super::request::{Caller, VaultRequest};
 use super::route::{Call, Verb};
+use super::seed::Network;
 
 /// From where a vault may be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Network {
+pub(super) enum NetworkRule {
     Open,
     /// Only from these addresses.
     Firewall(Vec<IpAddr>),
     PrivateOnly,
+}
+
+impl NetworkRule {
+    /// `None` if addresses are given where there is no firewall.
+    pub(super) fn new(network: Network, allowed: &[IpAddr]) -> Option<Self> {
+        match (network, allowed) {
+            (Network::Firewall, allowed) => Some(Self::Firewall(allowed.to_vec())),
+            (Network::Open, []) => Some(Self::Open),
+            (Network::PrivateOnly, []) => Some(Self::PrivateOnly),
+            _ => None,
+        }
+    }
 }
 
 /// The permission model of a vault.
@@ -135,16 +148,16 @@ pub(super) struct Site<'a> {
 
 /// Refuses requests from a network the vault is closed to.
 pub(super) fn check_network(
-    network: &Network,
+    network: &NetworkRule,
     request: &VaultRequest,
     site: &Site<'_>,
 ) -> Result<(), ApiError> {
     let caller = describe(&request.caller);
     let vault = &site.vault;
     match network {
-        Network::Open => Ok(()),
-        Network::Firewall(allowed) if allowed.contains(&request.client_address) => Ok(()),
-        Network::Firewall(_) => {
+        NetworkRule::Open => Ok(()),
+        NetworkRule::Firewall(allowed) if allowed.contains(&request.client_address) => Ok(()),
+        NetworkRule::Firewall(_) => {
             let address = request.client_address;
             Err(ApiError::forbidden(
                 "ForbiddenByFirewall",
@@ -154,7 +167,7 @@ pub(super) fn check_network(
                 ),
             ))
         }
-        Network::PrivateOnly => Err(ApiError::forbidden(
+        NetworkRule::PrivateOnly => Err(ApiError::forbidden(
             "ForbiddenByConnection",
             format!(
                 "Public network access is disabled and request is not from a trusted service nor \

@@ -25,7 +25,7 @@ use policy::Signer;
 pub(super) use issue::Authority;
 pub(super) use pending::issue_due;
 pub(super) use policy::Policy;
-pub(super) use publish::set_enabled;
+pub(super) use publish::{import_value, set_enabled};
 
 /// A version of a certificate.
 pub(super) struct Certificate {
@@ -209,26 +209,55 @@ pub(super) fn seed(vault: &mut Vault, seed: &CertificateSeed, now: i64) -> Resul
         return pending::start(vault, &seed.name, policy, attributes, seed.tags.clone()).map(drop);
     }
     for age in (0..i64::from(seed.count.max(1))).rev() {
-        let created = now - age * DAY;
-        let key = policy.generate_key()?;
-        let chain = issue::issue(&policy, &key, &mut vault.authority, created)?;
         let attributes = Attributes {
             enabled: seed.enabled,
-            ..Attributes::new(created)
+            ..Attributes::new(now - age * DAY)
         };
-        let issued = publish::Issued {
-            version: new_version(),
-            chain,
-            private: key,
-            attributes,
-            tags: seed.tags.clone(),
-        };
-        vault
-            .certificates
-            .entry(&seed.name)
-            .head
-            .set_policy(policy.clone(), created);
-        publish::publish(vault, &seed.name, issued)?;
+        issue_version(vault, &seed.name, &policy, attributes, seed.tags.clone())?;
     }
     Ok(())
+}
+
+/// Issues another version under the certificate's own policy, whatever the delay of issuance;
+/// returns its id.
+pub(super) fn renew(vault: &mut Vault, name: &str, now: i64) -> Result<String, ApiError> {
+    publish::check_free(vault, name, now)?;
+    let object = vault.certificates.get(name)?;
+    let policy = object.head.policy.clone();
+    if matches!(policy.signer()?, Signer::Unknown | Signer::Failing) {
+        return Err(ApiError::conflict(format!(
+            "Certificate {name} is signed elsewhere: import its next version."
+        )));
+    }
+    let tags = object.current().and_then(|version| version.tags.clone());
+    issue_version(vault, name, &policy, Attributes::new(now), tags)
+}
+
+/// Signs and stores a version, now that its time has come.
+fn issue_version(
+    vault: &mut Vault,
+    name: &str,
+    policy: &Policy,
+    attributes: Attributes,
+    tags: Option<Tags>,
+) -> Result<String, ApiError> {
+    let created = attributes.created;
+    let current = vault.certificates.get(name).ok().and_then(Object::current);
+    let private = match current.filter(|_| policy.key_props.reuse_key) {
+        Some(version) => version.body.private.clone(),
+        None => policy.generate_key()?,
+    };
+    let chain = issue::issue(policy, &private, &mut vault.authority, created)?;
+    let version = new_version();
+    let issued = publish::Issued {
+        version: version.clone(),
+        chain,
+        private,
+        attributes,
+        tags,
+    };
+    let head = &mut vault.certificates.entry(name).head;
+    head.set_policy(policy.clone(), created);
+    publish::publish(vault, name, issued)?;
+    Ok(version)
 }

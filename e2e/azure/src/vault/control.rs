@@ -1,9 +1,12 @@
 //! Changes from outside the data plane: what tests and the admin endpoint do to a vault.
 
-use super::access::{AccessPolicy, Assignment, Authorization, Role};
+use std::net::IpAddr;
+
+use super::access::{AccessPolicy, Assignment, Authorization, NetworkRule, Role};
 use super::error::ApiError;
 use super::names::Collection;
 use super::request::SetSecret;
+use super::seed::{Network, RoleAssignment};
 use super::unit::Vault;
 use super::{Vaults, certificates, secrets};
 
@@ -11,7 +14,7 @@ use super::{Vaults, certificates, secrets};
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum StoreError {
     /// No vault of that name was seeded.
-    #[error("there is no vault {0}; add it to the seed")]
+    #[error("there is no vault {0}; seed it")]
     NoVault(String),
     /// The data plane would refuse it.
     #[error("{code}: {message}")]
@@ -32,9 +35,25 @@ pub enum StoreError {
         /// What was to be changed.
         model: &'static str,
     },
+    /// Addresses to let pass where nothing is held back.
+    #[error("allowedAddresses: a vault without a firewall has none; set network to Firewall")]
+    NoFirewall,
     /// Not of the form `secrets/name`.
     #[error("{0} is no object; write secrets/name, keys/name or certificates/name")]
     NoObject(String),
+}
+
+impl StoreError {
+    /// Whether vault, object or version do not exist.
+    pub fn is_not_found(&self) -> bool {
+        match self {
+            Self::NoVault(_) => true,
+            Self::Refused { code, .. } => code.ends_with("NotFound"),
+            Self::NoRole(_) | Self::OtherModel { .. } | Self::NoFirewall | Self::NoObject(_) => {
+                false
+            }
+        }
+    }
 }
 
 impl From<ApiError> for StoreError {
@@ -123,19 +142,66 @@ impl Vaults {
         })
     }
 
-    /// Gives a principal (client id or object id) a built-in role on the vault, or on one object
-    /// written `secrets/name`.
+    /// Issues another version of a certificate under its own policy, at once; returns the
+    /// version's id.
+    ///
+    /// # Errors
+    /// The certificate does not exist, or its issuer is none that signs here.
+    pub fn renew_certificate(
+        &self,
+        vault: &str,
+        name: &str,
+        now: i64,
+    ) -> Result<String, StoreError> {
+        self.change(vault, now, |vault| {
+            Ok(certificates::renew(vault, name, now)?)
+        })
+    }
+
+    /// Imports a version of a certificate, made if there is none; returns the version's id.
+    ///
+    /// The value is PEM with key and chain, or PKCS#12 in base64.
+    ///
+    /// # Errors
+    /// What `POST /certificates/{name}/import` would refuse.
+    pub fn import_certificate(
+        &self,
+        vault: &str,
+        name: &str,
+        value: &str,
+        password: Option<&str>,
+        now: i64,
+    ) -> Result<String, StoreError> {
+        self.change(vault, now, |vault| {
+            Ok(certificates::import_value(
+                vault, name, value, password, now,
+            )?)
+        })
+    }
+
+    /// Sets from where a vault may be reached; `allowed` are the addresses its firewall lets pass.
+    ///
+    /// # Errors
+    /// Addresses without a firewall, or no such vault.
+    pub fn set_network(
+        &self,
+        vault: &str,
+        network: Network,
+        allowed: &[IpAddr],
+    ) -> Result<(), StoreError> {
+        let rule = NetworkRule::new(network, allowed).ok_or(StoreError::NoFirewall)?;
+        self.edit(vault, |vault| {
+            vault.network = rule;
+            Ok(())
+        })
+    }
+
+    /// Gives a principal a built-in role on the vault or on one object.
     ///
     /// # Errors
     /// The role or object cannot be understood, or the vault is on access policies.
-    pub fn assign_role(
-        &self,
-        vault: &str,
-        principal: &str,
-        role: &str,
-        object: Option<&str>,
-    ) -> Result<(), StoreError> {
-        let assignment = assignment(principal, role, object)?;
+    pub fn assign_role(&self, vault: &str, given: &RoleAssignment) -> Result<(), StoreError> {
+        let assignment = assignment(given)?;
         self.change_assignments(vault, |assignments| {
             if !assignments.contains(&assignment) {
                 assignments.push(assignment);
@@ -147,14 +213,8 @@ impl Vaults {
     ///
     /// # Errors
     /// As [`assign_role`](Self::assign_role).
-    pub fn revoke_role(
-        &self,
-        vault: &str,
-        principal: &str,
-        role: &str,
-        object: Option<&str>,
-    ) -> Result<(), StoreError> {
-        let assignment = assignment(principal, role, object)?;
+    pub fn revoke_role(&self, vault: &str, given: &RoleAssignment) -> Result<(), StoreError> {
+        let assignment = assignment(given)?;
         self.change_assignments(vault, |assignments| {
             assignments.retain(|existing| *existing != assignment);
         })
@@ -235,21 +295,22 @@ impl Vaults {
         vault: &str,
         change: impl FnOnce(&mut Vault) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut guard = self
+        let entry = self
             .by_name(vault)
             .ok_or_else(|| StoreError::NoVault(vault.to_owned()))?;
-        change(&mut guard)
+        change(&mut entry.lock())
     }
 }
 
-/// A role assignment from its parts as written in seeds and by tests.
-pub(super) fn assignment(
-    principal: &str,
-    role: &str,
-    object: Option<&str>,
-) -> Result<Assignment, StoreError> {
-    let role = Role::find(role).ok_or_else(|| StoreError::NoRole(role.to_owned()))?;
-    let object = match object {
+/// A role assignment as written in seeds and by tests.
+pub(super) fn assignment(given: &RoleAssignment) -> Result<Assignment, StoreError> {
+    let RoleAssignment {
+        principal,
+        role,
+        object,
+    } = given;
+    let role = Role::find(role).ok_or_else(|| StoreError::NoRole(role.clone()))?;
+    let object = match object.as_deref() {
         None => None,
         Some(text) => {
             let parsed = text.split_once('/').and_then(|(kind, name)| {
@@ -261,7 +322,7 @@ pub(super) fn assignment(
         }
     };
     Ok(Assignment {
-        principal: principal.to_owned(),
+        principal: principal.clone(),
         role,
         object,
     })

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::cloud::Cloud;
 
-use super::access::{AccessPolicy, Authorization, Network};
+use super::access::{AccessPolicy, Authorization, NetworkRule};
 use super::certificates;
 use super::control::{self, StoreError};
 use super::error::ApiError;
@@ -14,7 +14,7 @@ use super::keys::{self, KeyForm};
 use super::names::{is_vault_name, is_version};
 use super::secrets::{self, Secret};
 use super::seed::{
-    AccessPolicySeed, AuthorizationSeed, CertificateSeed, Hidden, KeySeed, NetworkSeed, SecretSeed,
+    AccessPolicySeed, AuthorizationSeed, CertificateSeed, Hidden, KeySeed, SecretSeed,
     SecretVersionSeed, VaultSeed,
 };
 use super::store::{Attributes, Objects, check_name};
@@ -110,18 +110,13 @@ fn vault(seed: &VaultSeed, now: i64) -> Result<Vault, SeedError> {
     if !(7..=90).contains(&seed.soft_delete_days) {
         return Err(place.error("softDeleteDays", seed.soft_delete_days, "use 7 to 90"));
     }
-    let network = match (seed.network, seed.allowed_addresses.as_slice()) {
-        (NetworkSeed::Firewall, allowed) => Network::Firewall(allowed.to_vec()),
-        (NetworkSeed::Open, []) => Network::Open,
-        (NetworkSeed::PrivateOnly, []) => Network::PrivateOnly,
-        _ => {
-            return Err(place.error(
-                "allowedAddresses",
-                "the vault has no firewall",
-                "set network to Firewall or remove the addresses",
-            ));
-        }
-    };
+    let network = NetworkRule::new(seed.network, &seed.allowed_addresses).ok_or_else(|| {
+        place.error(
+            "allowedAddresses",
+            "the vault has no firewall",
+            "set network to Firewall or remove the addresses",
+        )
+    })?;
     let resource = format!(
         "/subscriptions/{}/resourcegroups/{}/providers/microsoft.keyvault/vaults/{}",
         seed.subscription_id, seed.resource_group, seed.name
@@ -169,9 +164,7 @@ fn authorization(seed: &VaultSeed, place: &Place<'_>) -> Result<Authorization, S
         AuthorizationSeed::Roles => seed
             .role_assignments
             .iter()
-            .map(|given| {
-                control::assignment(&given.principal, &given.role, given.object.as_deref())
-            })
+            .map(control::assignment)
             .collect::<Result<_, StoreError>>()
             .map(Authorization::Roles)
             .map_err(|error| place.error("roleAssignments", error, "correct the assignment")),

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::Method;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// One request to a vault, taken apart by the HTTP server.
 pub struct VaultRequest {
@@ -50,20 +51,55 @@ pub struct Caller {
 }
 
 /// A secret version to be set by [`Vaults::set_secret`](super::Vaults::set_secret).
-#[derive(Clone, PartialEq, Eq)]
+///
+/// In JSON times are Unix seconds or RFC 3339, and only the value is required.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SetSecret {
     /// The value, at most 25 KB.
     pub value: String,
     /// The content type.
+    #[serde(default)]
     pub content_type: Option<String>,
     /// Whether it may be read.
+    #[serde(default = "enabled")]
     pub enabled: bool,
     /// `nbf`, in Unix seconds.
+    #[serde(default, deserialize_with = "time")]
     pub not_before: Option<i64>,
     /// `exp`, in Unix seconds.
+    #[serde(default, deserialize_with = "time")]
     pub expires: Option<i64>,
     /// Tags, at most 15.
+    #[serde(default)]
     pub tags: BTreeMap<String, String>,
+}
+
+fn enabled() -> bool {
+    true
+}
+
+/// Unix seconds or RFC 3339.
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(
+        untagged,
+        expecting = "must be Unix seconds or a time such as 2026-01-31T00:00:00Z"
+    )]
+    enum Time {
+        Seconds(i64),
+        Text(String),
+    }
+    match Option::<Time>::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(Time::Seconds(seconds)) => Ok(Some(seconds)),
+        Some(Time::Text(text)) => match text.parse::<jiff::Timestamp>() {
+            Ok(time) => Ok(Some(time.as_second())),
+            Err(_) => Err(serde::de::Error::custom(
+                "must be Unix seconds or a time such as 2026-01-31T00:00:00Z",
+            )),
+        },
+    }
 }
 
 impl SetSecret {

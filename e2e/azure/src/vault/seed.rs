@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A vault with its objects and who may use it.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,12 +31,12 @@ pub struct VaultSeed {
     #[serde(default)]
     pub(super) authorization: AuthorizationSeed,
     #[serde(default)]
-    pub(super) network: NetworkSeed,
+    pub(super) network: Network,
     /// Addresses the firewall lets pass.
     #[serde(default)]
     pub(super) allowed_addresses: Vec<IpAddr>,
     #[serde(default)]
-    pub(super) role_assignments: Vec<RoleAssignmentSeed>,
+    pub(super) role_assignments: Vec<RoleAssignment>,
     #[serde(default)]
     pub(super) access_policies: Vec<AccessPolicySeed>,
     #[serde(default)]
@@ -80,21 +80,28 @@ pub(super) enum AuthorizationSeed {
 }
 
 /// From where the vault can be reached.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-pub(super) enum NetworkSeed {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Network {
+    /// From everywhere.
     #[default]
     Open,
+    /// From the addresses that are let pass.
     Firewall,
+    /// From nowhere: this emulator has no private endpoints.
     PrivateOnly,
 }
 
-/// A built-in role for a principal, on the vault or one object (`secrets/name`).
-#[derive(Debug, Clone, Deserialize)]
+/// A built-in role for a principal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct RoleAssignmentSeed {
-    pub(super) principal: String,
-    pub(super) role: String,
-    pub(super) object: Option<String>,
+pub struct RoleAssignment {
+    /// The object id or client id.
+    pub principal: String,
+    /// Display name or definition id.
+    pub role: String,
+    /// The object it is limited to, such as `secrets/db-password`; the whole vault if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
 }
 
 /// Permissions of a principal under the older model.

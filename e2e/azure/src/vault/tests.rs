@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde_json::Value;
 
-use super::{Caller, VaultRequest, VaultSeed, Vaults};
+use super::{Caller, RoleAssignment, VaultRequest, VaultSeed, Vaults};
 
 mod access;
 mod certificates;

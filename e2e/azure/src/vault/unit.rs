@@ -2,7 +2,7 @@
 
 use crate::cloud::Cloud;
 
-use super::access::{self, Authorization, Network, Site};
+use super::access::{self, Authorization, NetworkRule, Site};
 use super::certificates::{self, Authority, Certificate};
 use super::collection;
 use super::error::ApiError;
@@ -27,7 +27,7 @@ pub(super) struct Vault {
     /// Days deleted objects are kept.
     pub(super) days: i64,
     pub(super) authorization: Authorization,
-    pub(super) network: Network,
+    pub(super) network: NetworkRule,
     pub(super) secrets: Objects<Secret>,
     pub(super) keys: Objects<Key>,
     pub(super) certificates: Objects<Certificate>,

@@ -6,7 +6,7 @@ use vaultbind_azure::Azure;
 use crate::client::{Connection, Reply, get, text};
 use crate::{NODES, VAULT, azure};
 
-async fn ask(azure: &Azure, method: &str, target: &str, body: &Value) -> Reply {
+pub(crate) async fn ask(azure: &Azure, method: &str, target: &str, body: &Value) -> Reply {
     let mut connection = Connection::plain(azure.admin_addr()).await.unwrap();
     let body = if body.is_null() {
         String::new()
@@ -105,7 +105,7 @@ async fn errors_name_the_field() {
             "PUT",
             "/vaults/nope/secrets/a",
             json!({"value": "v"}),
-            400,
+            404,
             "nope",
         ),
         ("GET", "/nothing", Value::Null, 404, "nothing"),

@@ -10,7 +10,9 @@ mod entra;
 mod faults;
 mod imds;
 mod program;
+mod seeding;
 mod transport;
+mod vaults;
 
 use vaultbind_azure::{Azure, Options, Seed};
 

@@ -14,7 +14,7 @@ use super::super::names::{Collection, new_version};
 use super::super::pkcs12;
 use super::super::reply::Reply;
 use super::super::secrets::{Backing, PKCS12, Secret};
-use super::super::store::{Attributes, Body as _, Object, Tags, Version, check_tags};
+use super::super::store::{Attributes, Body as _, Object, Tags, Version, check_name, check_tags};
 use super::super::unit::{Context, Vault};
 use super::{Certificate, Policy};
 
@@ -175,13 +175,40 @@ pub(super) fn import(vault: &mut Vault, context: &Context<'_>) -> Result<Reply, 
     let Context {
         call, now, view, ..
     } = context;
-    check_tags(tags.as_ref())?;
-    check_free(vault, &call.name, *now)?;
-    let imported = import::certificate(&value, pwd.as_deref())?;
     let mut attributes = Attributes::new(*now);
     if let Some(change) = change {
         change.apply(&mut attributes)?;
     }
+    let imported = import::certificate(&value, pwd.as_deref())?;
+    store(vault, &call.name, imported, policy, attributes, tags)?;
+    let (object, version) = vault.certificates.version(&call.name, None)?;
+    Ok(Reply::ok(Certificate::bundle(object, version, view)))
+}
+
+/// An import from outside the data plane; returns the version's id.
+pub(in crate::vault) fn import_value(
+    vault: &mut Vault,
+    name: &str,
+    value: &str,
+    password: Option<&str>,
+    now: i64,
+) -> Result<String, ApiError> {
+    check_name(name)?;
+    let imported = import::certificate(value, password)?;
+    store(vault, name, imported, None, Attributes::new(now), None)
+}
+
+fn store(
+    vault: &mut Vault,
+    name: &str,
+    imported: import::Imported,
+    policy: Option<Policy>,
+    attributes: Attributes,
+    tags: Option<Tags>,
+) -> Result<String, ApiError> {
+    let now = attributes.created;
+    check_tags(tags.as_ref())?;
+    check_free(vault, name, now)?;
     let policy = match policy {
         Some(policy) if policy.secret_props.content_type == imported.content_type => policy,
         Some(_) => {
@@ -191,21 +218,18 @@ pub(super) fn import(vault: &mut Vault, context: &Context<'_>) -> Result<Reply, 
         }
         None => Policy::of_import(&imported.subject, &imported.key, imported.content_type),
     };
+    let version = new_version();
     let issued = Issued {
-        version: new_version(),
+        version: version.clone(),
         chain: imported.chain,
         private: imported.key.to_pkcs8()?,
         attributes,
         tags,
     };
-    vault
-        .certificates
-        .entry(&call.name)
-        .head
-        .set_policy(policy, *now);
-    publish(vault, &call.name, issued)?;
-    let (object, version) = vault.certificates.version(&call.name, None)?;
-    Ok(Reply::ok(Certificate::bundle(object, version, view)))
+    let head = &mut vault.certificates.entry(name).head;
+    head.set_policy(policy, now);
+    publish(vault, name, issued)?;
+    Ok(version)
 }
 
 /// Enables or disables the three objects of a version.

@@ -59,7 +59,12 @@ fn roles_allow_their_data_actions_within_their_scope() {
         ),
     ];
     for (role, object, allowed, refused) in cases {
-        vaults.assign_role("kv-one", READER, role, object).unwrap();
+        let assignment = RoleAssignment {
+            principal: READER.to_owned(),
+            role: role.to_owned(),
+            object: object.map(str::to_owned),
+        };
+        vaults.assign_role("kv-one", &assignment).unwrap();
         for target in allowed {
             assert_eq!(read(&vaults, READER, target).status, 200, "{role} {target}");
         }
@@ -71,7 +76,7 @@ fn roles_allow_their_data_actions_within_their_scope() {
                 "{role} {target}"
             );
         }
-        vaults.revoke_role("kv-one", READER, role, object).unwrap();
+        vaults.revoke_role("kv-one", &assignment).unwrap();
         assert_eq!(read(&vaults, READER, "/secrets/one").status, 403, "{role}");
     }
 }
