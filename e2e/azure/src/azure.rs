@@ -40,7 +40,7 @@ pub struct Options {
     pub proxy: SocketAddr,
     /// Where the managed identity endpoint listens, HTTP.
     pub imds: SocketAddr,
-    /// Where the administration listens, HTTP.
+    /// Where the administration listens, HTTP. Whoever reaches it may do everything.
     pub admin: SocketAddr,
     /// What there is at start.
     pub seed: Seed,
@@ -135,6 +135,12 @@ impl Azure {
         let (proxy, proxy_address) = listen("proxy", options.proxy).await?;
         let (imds, imds_address) = listen("managed identity endpoint", options.imds).await?;
         let (admin, admin_address) = listen("administration", options.admin).await?;
+        if is_exposed(admin_address) {
+            tracing::warn!(
+                address = %admin_address,
+                "the administration asks nobody who they are, and can be reached from other machines"
+            );
+        }
 
         // Generating keys takes long enough to matter to everything else on this thread.
         let state = tokio::task::spawn_blocking(move || state(&options));
@@ -287,6 +293,11 @@ impl Drop for Azure {
     }
 }
 
+/// Whether an address can be reached from elsewhere.
+fn is_exposed(address: SocketAddr) -> bool {
+    !address.ip().to_canonical().is_loopback()
+}
+
 fn state(options: &Options) -> Result<State, StartError> {
     let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     let ca = match &options.ca_dir {
@@ -313,4 +324,24 @@ fn state(options: &Options) -> Result<State, StartError> {
     };
     state.seed(&options.seed, unix_now())?;
     Ok(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_addresses_are_not_exposed() {
+        for (address, exposed) in [
+            ("127.0.0.1:1", false),
+            ("127.9.9.9:1", false),
+            ("[::1]:1", false),
+            ("[::ffff:127.0.0.1]:1", false),
+            ("0.0.0.0:1", true),
+            ("[::]:1", true),
+            ("10.250.0.10:1", true),
+        ] {
+            assert_eq!(is_exposed(address.parse().unwrap()), exposed, "{address}");
+        }
+    }
 }

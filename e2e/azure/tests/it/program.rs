@@ -34,8 +34,14 @@ fn it_says_where_it_is_and_ends_on_sigterm() {
     let ca = folder.path().join("ca.pem");
     let seed = concat!(env!("CARGO_MANIFEST_DIR"), "/example.yaml");
     let mut command = Command::new(PROGRAM);
-    for listener in ["--listen", "--proxy", "--imds", "--admin"] {
-        command.args([listener, "127.0.0.1:0"]);
+    // Each on an address of its own.
+    for (listener, address) in [
+        ("--listen", "127.0.0.2:0"),
+        ("--proxy", "127.0.0.1:0"),
+        ("--imds", "127.0.0.1:0"),
+        ("--admin", "127.0.0.3:0"),
+    ] {
+        command.args([listener, address]);
     }
     command
         .args(["--seed", seed, "--ca-file"])
@@ -50,6 +56,11 @@ fn it_says_where_it_is_and_ends_on_sigterm() {
     let mut running = Running(child);
     let ready = wait_for(|| std::fs::read(&ready).ok());
     let ready: Value = serde_json::from_slice(&ready).unwrap();
+    for (listener, ip) in [("https", "127.0.0.2:"), ("admin", "127.0.0.3:")] {
+        let address = ready[listener].as_str().unwrap();
+        assert!(address.starts_with(ip), "{address}");
+        std::net::TcpStream::connect(address).unwrap();
+    }
     let proxy = format!("http://{}", ready["proxy"].as_str().unwrap());
     assert_eq!(ready["environment"]["HTTPS_PROXY"], proxy);
     assert_eq!(ready["environment"]["SSL_CERT_FILE"], ca.to_str().unwrap());
