@@ -3,10 +3,8 @@
 //!
 //! `scenes` tells the story and checks it, `keep` says how to go on by hand. Around them:
 //! `programs` are the child processes, `services` what is started and how it is reached,
-//! `admin` the emulated Azure's administration, `manifests` the examples, and `screen`,
-//! `table`, `content` and `event` put it on a terminal.
+//! `manifests` the examples, and `screen`, `table`, `content` and `event` put it on a terminal.
 
-mod admin;
 mod content;
 mod event;
 mod keep;

@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use tonic::{Code, Status};
-use vaultbind_azure::Service;
+use vaultbind_azure::vault::SetSecret;
+use vaultbind_azure::{Call, Service};
 use vaultbind_proto::{MountRequest, MountResponse};
 
 use super::Args;
-use super::admin::Call;
 use super::content::{certificates, describe, leaf_first, masked};
 use super::event::failed_mount;
 use super::manifests::parameter;
@@ -262,7 +262,8 @@ async fn rotated(
     let old_content = content(volume, path)?;
     let value = random("rotated");
     let vault = parameter(&manifests.class, "keyvaultName")?;
-    let version = stage.admin.set_secret(vault, &object.name, &value).await?;
+    let secret = SetSecret::new(&value);
+    let version = stage.admin.set_secret(vault, &object.name, &secret).await?;
     let (response, milliseconds) = mount(stage, stage.usual_request().await?).await?;
     let change = volume.write(&response)?;
     ensure!(

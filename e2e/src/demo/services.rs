@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use serde::Deserialize;
+use vaultbind_azure::TokenRequest;
 use vaultbind_proto::MountRequest;
 
-use super::admin::Admin;
 use super::manifests::Manifests;
 use super::programs::{Launch, Log, Programs};
+use crate::admin::Admin;
 use crate::driver::{Pod, Provider, SecretProviderClass, mount_request};
 use crate::stage::AUDIENCE;
 
@@ -54,7 +55,7 @@ impl Stage {
             })
             .await?;
         Ok(Self {
-            admin: Admin(azure.admin),
+            admin: Admin::new(azure.admin),
             azure,
             provider_version: format!("{} {}", version.runtime_name, version.runtime_version),
             provider,
@@ -71,10 +72,13 @@ impl Stage {
         service_account: &str,
     ) -> anyhow::Result<MountRequest> {
         let metadata = &self.manifests.pod.metadata;
-        let token = self
-            .admin
-            .service_account_token(&metadata.namespace, service_account, AUDIENCE)
-            .await?;
+        let request = TokenRequest {
+            namespace: metadata.namespace.clone(),
+            service_account_name: service_account.to_owned(),
+            audience: AUDIENCE.to_owned(),
+            ..TokenRequest::default()
+        };
+        let token = self.admin.service_account_token(&request).await?.token;
         let pod = Pod::new(&metadata.namespace, &metadata.name, service_account)
             .with_token(AUDIENCE, token);
         Ok(mount_request(class, &pod))
