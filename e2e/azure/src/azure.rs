@@ -2,14 +2,14 @@
 //! put faults in its way, stop it.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use ring::rand::SystemRandom;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,6 +19,7 @@ use crate::ca::{CaError, CertificateAuthority};
 use crate::calls::{Call, CallLog};
 use crate::cloud::unix_now;
 use crate::directory::{Directory, DirectoryError, Entries};
+use crate::dns;
 use crate::faults::{Fault, FaultError, FaultId, FaultState, Faults};
 use crate::issuers::{Issuers, ServiceAccountToken, TokenRequest, TokenRequestError};
 use crate::seed::{FederatedCredentialSeed, Seed};
@@ -42,6 +43,10 @@ pub struct Options {
     pub imds: SocketAddr,
     /// Where the administration listens, HTTP. Whoever reaches it may do everything.
     pub admin: SocketAddr,
+    /// Where the DNS responder listens, UDP; nowhere when not given.
+    pub dns: Option<SocketAddr>,
+    /// The address DNS gives for every host; that of `listen` when not given.
+    pub dns_answer: Option<Ipv4Addr>,
     /// What there is at start.
     pub seed: Seed,
     /// Offers HTTP/1.1 only, where HTTP/2 is offered otherwise.
@@ -67,6 +72,8 @@ impl Default for Options {
             proxy: free,
             imds: free,
             admin: free,
+            dns: None,
+            dns_answer: None,
             seed: Seed::default(),
             http1_only: false,
             max_concurrent_streams: 250,
@@ -92,6 +99,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// DNS has no address to give.
+    #[error("DNS has no IPv4 address to answer with: HTTPS listens on {0}; say which one it is")]
+    DnsAnswer(IpAddr),
     /// No certificate authority.
     #[error(transparent)]
     Ca(#[from] CaError),
@@ -116,6 +126,7 @@ struct Addresses {
     proxy: SocketAddr,
     imds: SocketAddr,
     admin: SocketAddr,
+    dns: Option<SocketAddr>,
 }
 
 impl Azure {
@@ -135,6 +146,10 @@ impl Azure {
         let (proxy, proxy_address) = listen("proxy", options.proxy).await?;
         let (imds, imds_address) = listen("managed identity endpoint", options.imds).await?;
         let (admin, admin_address) = listen("administration", options.admin).await?;
+        let dns = match options.dns {
+            Some(address) => Some(bind_dns(address, &options, https_address.ip()).await?),
+            None => None,
+        };
         if is_exposed(admin_address) {
             tracing::warn!(
                 address = %admin_address,
@@ -156,11 +171,17 @@ impl Azure {
                 .spawn(server::listen(Arc::clone(&state), listener, role));
         }
         state.tasks.spawn(admin::serve(Arc::clone(&state), admin));
+        let dns = dns.map(|(socket, address, answer)| {
+            let serve = dns::serve(Arc::clone(&state), socket, answer);
+            state.tasks.spawn(serve);
+            address
+        });
         let addresses = Addresses {
             https: https_address,
             proxy: proxy_address,
             imds: imds_address,
             admin: admin_address,
+            dns,
         };
         Ok(Self { state, addresses })
     }
@@ -183,6 +204,11 @@ impl Azure {
     /// Where the administration listens.
     pub fn admin_addr(&self) -> SocketAddr {
         self.addresses.admin
+    }
+
+    /// Where the DNS responder listens, if it does.
+    pub fn dns_addr(&self) -> Option<SocketAddr> {
+        self.addresses.dns
     }
 
     /// The certificate that clients must trust.
@@ -291,6 +317,27 @@ impl Drop for Azure {
     fn drop(&mut self) {
         self.state.stopping.cancel();
     }
+}
+
+/// The socket of DNS, where it listens, and what it answers.
+async fn bind_dns(
+    address: SocketAddr,
+    options: &Options,
+    https: IpAddr,
+) -> Result<(UdpSocket, SocketAddr, Ipv4Addr), StartError> {
+    let answer = match (options.dns_answer, https) {
+        (Some(answer), _) => answer,
+        (None, IpAddr::V4(answer)) if !answer.is_unspecified() => answer,
+        (None, https) => return Err(StartError::DnsAnswer(https)),
+    };
+    let failed = |source| StartError::Bind {
+        listener: "DNS",
+        address,
+        source,
+    };
+    let socket = UdpSocket::bind(address).await.map_err(failed)?;
+    let address = socket.local_addr().map_err(failed)?;
+    Ok((socket, address, answer))
 }
 
 /// Whether an address can be reached from elsewhere.

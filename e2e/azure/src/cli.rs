@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -45,6 +45,12 @@ pub struct Args {
     /// HTTP address of the administration; whoever reaches it may do everything
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8082")]
     pub admin: SocketAddr,
+    /// UDP address of the DNS responder for the login hosts and the vaults; none without this
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub dns: Option<SocketAddr>,
+    /// The address DNS answers with; that of --listen without this
+    #[arg(long, value_name = "ADDR", requires = "dns")]
+    pub dns_answer: Option<Ipv4Addr>,
     /// Writes the certificate authority's certificate to a file
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
@@ -95,6 +101,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         proxy: args.proxy,
         imds: args.imds,
         admin: args.admin,
+        dns: args.dns,
+        dns_answer: args.dns_answer,
         seed,
         http1_only: args.http1_only,
         max_concurrent_streams: args.max_concurrent_streams,
@@ -182,6 +190,9 @@ fn announce(
     writeln!(out, "Proxy               http://{}", azure.proxy_addr())?;
     writeln!(out, "Managed identities  http://{}", azure.imds_addr())?;
     writeln!(out, "Administration      http://{}", azure.admin_addr())?;
+    if let Some(address) = azure.dns_addr() {
+        writeln!(out, "DNS                 udp://{address}")?;
+    }
     let vaults = match vaults {
         [] => "none; give a --seed file".to_owned(),
         names => names.join(", "),
@@ -218,6 +229,7 @@ fn write_ready_file(
         "proxy": azure.proxy_addr(),
         "imds": azure.imds_addr(),
         "admin": azure.admin_addr(),
+        "dns": azure.dns_addr(),
         "caFile": ca_file,
         "environment": variables,
     });

@@ -12,6 +12,7 @@ mod calls;
 pub mod cli;
 mod cloud;
 mod directory;
+mod dns;
 mod entra;
 mod faults;
 mod imds;

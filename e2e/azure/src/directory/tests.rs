@@ -12,7 +12,7 @@ managedIdentities:
   tenantID: 0b1c2d3e-0000-4000-8000-000000000002
   userAssigned:
   - clientID: 0b1c2d3e-0000-4000-8000-00000000000b
-federatedCredentials: [{name: n, issuer: i, subject: s}]
+    federatedCredentials: [{name: n, issuer: i, subject: s}]
 ";
 
 fn directory(seed: &str) -> Directory {

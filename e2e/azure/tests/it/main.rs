@@ -6,6 +6,7 @@
 mod admin;
 mod authentication;
 mod client;
+mod dns;
 mod entra;
 mod faults;
 mod imds;

@@ -180,7 +180,7 @@ async fn nothing_is_added_when_a_part_is_refused() {
         (
             "tenants: [{tenantID: nope}]",
             400,
-            ["tenants[0].tenantID", "line 2"],
+            ["document 2: tenants[0].tenantID", "not a GUID"],
         ),
         ("vault: []", 400, ["`vault`", "`vaults`"]),
         ("vaults: [{name: my-, tenantID: t}]", 400, ["my-", "name"]),
