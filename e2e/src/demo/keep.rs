@@ -12,7 +12,6 @@ use super::manifests::parameter;
 use super::programs::Programs;
 use super::screen::Screen;
 use super::services::Stage;
-use crate::stage::AUDIENCE;
 
 /// Says how to call what runs, and shows the provider's log until a signal comes.
 pub(super) async fn keep(
@@ -31,14 +30,7 @@ pub(super) async fn keep(
     });
     write(&folder.join("request.json"), &format!("{request:#}\n"))?;
     let pod = &stage.manifests.pod;
-    let token = stage
-        .admin
-        .service_account_token(
-            &pod.metadata.namespace,
-            &pod.spec.service_account_name,
-            AUDIENCE,
-        )
-        .await?;
+    let token = stage.token(&pod.spec.service_account_name).await?;
     write(&folder.join("token"), &token)?;
 
     screen.heading("All keeps running until Ctrl-C")?;

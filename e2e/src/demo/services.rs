@@ -72,16 +72,21 @@ impl Stage {
         service_account: &str,
     ) -> anyhow::Result<MountRequest> {
         let metadata = &self.manifests.pod.metadata;
+        let token = self.token(service_account).await?;
+        let pod = Pod::new(&metadata.namespace, &metadata.name, service_account)
+            .with_token(AUDIENCE, token);
+        Ok(mount_request(class, &pod))
+    }
+
+    /// A token that kubelet would give the driver for a ServiceAccount of the example's namespace.
+    pub(super) async fn token(&self, service_account: &str) -> anyhow::Result<String> {
         let request = TokenRequest {
-            namespace: metadata.namespace.clone(),
+            namespace: self.manifests.pod.metadata.namespace.clone(),
             service_account_name: service_account.to_owned(),
             audience: AUDIENCE.to_owned(),
             ..TokenRequest::default()
         };
-        let token = self.admin.service_account_token(&request).await?.token;
-        let pod = Pod::new(&metadata.namespace, &metadata.name, service_account)
-            .with_token(AUDIENCE, token);
-        Ok(mount_request(class, &pod))
+        Ok(self.admin.service_account_token(&request).await?.token)
     }
 
     /// What the driver asks for the example's pod.

@@ -212,7 +212,8 @@ fn problem(refusal: &Refusal) -> FetchProblem {
         },
         404 => FetchProblem::NotFound,
         429 => FetchProblem::Throttled,
-        status @ 500.. => FetchProblem::Failing(status),
+        // A redirect is not followed: it can only come from something in between.
+        status @ (300..=399 | 408 | 500..) => FetchProblem::Failing(status),
         status => FetchProblem::Refused {
             status,
             code: refusal.code.clone().unwrap_or_else(|| "no code".to_owned()),
