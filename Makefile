@@ -32,6 +32,14 @@ test: ## Run all tests, with judges that are not ours, and sum them up in the la
 	cargo build --workspace --bins --locked; \
 	e2e/summary cargo test --workspace --locked --no-fail-fast
 
+.PHONY: bed
+bed: ## Start a Kubernetes cluster with the real CSI driver; it stays until make bed-down
+	e2e/bed/bed up --name desk --owner none
+
+.PHONY: bed-down
+bed-down: ## Remove the cluster of make bed
+	e2e/bed/bed down --name desk
+
 .PHONY: lint
 lint: $(CARGO_DENY) ## Check format, lints, licences and sources of dependencies, scripts and links
 	cargo fmt --all --check
@@ -46,7 +54,7 @@ advisories: $(CARGO_DENY) ## Check dependencies against the RustSec advisories (
 .PHONY: fmt
 fmt: ## Format Rust and Go
 	cargo fmt --all
-	gofmt -w e2e/judges
+	gofmt -w e2e/judges e2e/bed
 
 .PHONY: docs
 docs: ## Write the generated pages and tables of docs/ anew from the code
