@@ -47,6 +47,15 @@ lint: $(CARGO_DENY) ## Check format, lints, licences and sources of dependencies
 	$(CARGO_DENY) --locked check --hide-inclusion-graph licenses bans sources
 	.ci/check-files
 
+.PHONY: image
+image: ## Build static programs and their images into $CARGO_TARGET_DIR/images; PROFILE=image-test is faster
+	archives=$$(images/build $(or $(PROFILE),release)); images/check $$archives; printf '%s\n' "$$archives"
+
+.PHONY: chart
+chart: ## Check the Helm chart: lint, schema, what it renders, README
+	cargo build --locked -p vaultbind-provider
+	PROVIDER=$(CARGO_TARGET_DIR)/debug/vaultbind-provider charts/check
+
 .PHONY: advisories
 advisories: $(CARGO_DENY) ## Check dependencies against the RustSec advisories (downloads them)
 	$(CARGO_DENY) --locked check advisories
@@ -57,9 +66,10 @@ fmt: ## Format Rust and Go
 	gofmt -w e2e/judges e2e/bed
 
 .PHONY: docs
-docs: ## Write the generated pages and tables of docs/ anew from the code
+docs: ## Write the generated pages and tables of docs/ and of the chart anew
 	UPDATE_DOCS=1 cargo test --workspace --locked --quiet --lib docs::
 	UPDATE_DOCS=1 cargo test --workspace --locked --quiet --test it bad_input
+	charts/readme >charts/vaultbind/README.md.new && mv charts/vaultbind/README.md.new charts/vaultbind/README.md
 
 .PHONY: clean-cache
 clean-cache: ## Remove everything that was built or downloaded
