@@ -47,10 +47,13 @@ async fn ask(socket: &UdpSocket, name: &str, kind: RecordType) -> Message {
 }
 
 fn addresses(message: &Message) -> Vec<Ipv4Addr> {
-    let data = message.answers.iter().map(|record| match &record.data {
-        RData::A(address) => address.0,
-        other => panic!("{other:?}"),
-    });
+    let data = message
+        .answers
+        .iter()
+        .filter_map(|record| match &record.data {
+            RData::A(address) => Some(address.0),
+            _ => None,
+        });
     data.collect()
 }
 
@@ -82,9 +85,10 @@ async fn names_of_azure_have_an_address_or_do_not_exist() {
         let found = (answer.metadata.response_code, answer.answers.len());
         assert_eq!(found, (code, count), "{name} {kind}");
         assert_eq!(answer.metadata.authoritative, code != refused, "{name}");
-        for address in addresses(&answer) {
-            assert_eq!(address, Ipv4Addr::new(10, 250, 0, 10));
-        }
+        assert_eq!(
+            addresses(&answer),
+            vec![Ipv4Addr::new(10, 250, 0, 10); count]
+        );
     }
 }
 
