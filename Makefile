@@ -40,6 +40,10 @@ bed: ## Start a Kubernetes cluster with the real CSI driver; it stays until make
 bed-down: ## Remove the cluster of make bed
 	e2e/bed/bed down --name desk
 
+.PHONY: e2e
+e2e: ## Run the scenarios on a real cluster, as root; SCENARIO=part of a name runs fewer
+	e2e/summary e2e/cluster/run $(SCENARIO)
+
 .PHONY: lint
 lint: $(CARGO_DENY) ## Check format, lints, licences and sources of dependencies, scripts and links
 	cargo fmt --all --check

@@ -1,0 +1,75 @@
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, bail};
+use k8s_openapi::api::apps::v1::DaemonSet;
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use vaultbind_e2e::admin::Admin;
+
+/// The cluster that `make e2e` started. The environment says where it is:
+///
+/// | variable | |
+/// | --- | --- |
+/// | `KUBECONFIG` | the administrator's kubeconfig |
+/// | `VAULTBIND_E2E_AZURE` | address and port of the emulated Azure's administration |
+/// | `VAULTBIND_E2E_DRIVER` | version of the CSI driver |
+#[derive(Clone)]
+pub struct Cluster {
+    /// The API server.
+    pub client: Client,
+    /// The emulated Azure's administration.
+    pub azure: Admin,
+    /// The CSI driver that runs.
+    pub driver: DriverVersion,
+}
+
+/// The drivers that scenarios run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DriverVersion {
+    /// 1.5.6: its own rotation, socket path as authority.
+    V1_5,
+    /// 1.6.0: rotation by kubelet's republishing.
+    V1_6,
+}
+
+/// Where `make e2e` has helm install the chart.
+const PROVIDER_NAMESPACE: &str = "vaultbind-system";
+
+impl Cluster {
+    /// Connects to the cluster that the environment names.
+    ///
+    /// # Errors
+    /// When a variable is missing or the cluster does not answer.
+    pub async fn connect() -> anyhow::Result<Self> {
+        let variable = |name: &str| {
+            std::env::var(name).with_context(|| format!("{name} is not set: use make e2e"))
+        };
+        let kubeconfig = Kubeconfig::read_from(variable("KUBECONFIG")?)?;
+        let config =
+            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+        let azure: SocketAddr = variable("VAULTBIND_E2E_AZURE")?.parse()?;
+        let driver = match variable("VAULTBIND_E2E_DRIVER")?.as_str() {
+            "1.5.6" => DriverVersion::V1_5,
+            "1.6.0" => DriverVersion::V1_6,
+            other => bail!("VAULTBIND_E2E_DRIVER: no scenarios for driver {other}"),
+        };
+        Ok(Self {
+            client: Client::try_from(config)?,
+            azure: Admin::new(azure),
+            driver,
+        })
+    }
+
+    /// SecretProviderClasses and their pod statuses of a namespace.
+    pub(crate) fn secrets_store(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {
+        let kind = GroupVersionKind::gvk("secrets-store.csi.x-k8s.io", "v1", kind);
+        let resource = ApiResource::from_gvk(&kind);
+        Api::namespaced_with(self.client.clone(), namespace, &resource)
+    }
+
+    /// The DaemonSets of the namespace that helm installs into.
+    pub fn provider(&self) -> Api<DaemonSet> {
+        Api::namespaced(self.client.clone(), PROVIDER_NAMESPACE)
+    }
+}
