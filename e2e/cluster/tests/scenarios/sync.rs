@@ -58,10 +58,9 @@ async fn a_secret_is_synced_labelled_read_as_environment_and_goes_with_the_last_
     assert_eq!(secret.data.unwrap()["username"].0, value.as_bytes());
     owners(&site, "synced", 2).await;
 
-    let pods = site
-        .pods()
-        .list(&kube::api::ListParams::default().labels("app=first"));
-    let pod = pods.await.unwrap().items.remove(0).metadata.name.unwrap();
+    let labels = kube::api::ListParams::default().labels("app=first");
+    let pods = site.pods().list(&labels).await.unwrap();
+    let pod = pods.items[0].metadata.name.clone().unwrap();
     site.running(&pod).await.unwrap();
     let environment = site
         .exec(&pod, &["/bin/busybox", "printenv", "USERNAME"])
