@@ -4,8 +4,6 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use tempfile::TempDir;
-
 use crate::pem;
 
 /// Kinds of leaf keys, as they are called in file names.
@@ -16,14 +14,16 @@ pub(crate) static PKI: LazyLock<Pki> = LazyLock::new(Pki::new);
 
 /// A directory with `{name}.key` and `{name}.pem` for each certificate.
 pub(crate) struct Pki {
-    directory: TempDir,
+    directory: PathBuf,
 }
 
 impl Pki {
     fn new() -> Self {
-        let pki = Self {
-            directory: tempfile::tempdir().unwrap(),
-        };
+        // Beside the test program, since nothing drops what is static; made anew for each run.
+        let directory = std::env::current_exe().unwrap().with_file_name("pki-files");
+        let _ = std::fs::remove_dir_all(&directory);
+        std::fs::create_dir(&directory).unwrap();
+        let pki = Self { directory };
         let version = String::from_utf8(pki.openssl("version")).unwrap();
         assert!(
             version.starts_with("OpenSSL 3."),
@@ -47,7 +47,7 @@ impl Pki {
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
+        self.directory.join(name)
     }
 
     pub(crate) fn text(&self, name: &str) -> String {
@@ -77,7 +77,7 @@ impl Pki {
     pub(crate) fn openssl_with(&self, arguments: &[&str]) -> Vec<u8> {
         let output = Command::new("openssl")
             .args(arguments)
-            .current_dir(self.directory.path())
+            .current_dir(&self.directory)
             .output()
             .expect("the openssl command must be installed to run these tests");
         let errors = String::from_utf8_lossy(&output.stderr);

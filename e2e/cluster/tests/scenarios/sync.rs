@@ -63,7 +63,7 @@ async fn a_secret_is_synced_labelled_read_as_environment_and_goes_with_the_last_
     let pod = pods.items[0].metadata.name.clone().unwrap();
     site.running(&pod).await.unwrap();
     let environment = site
-        .exec(&pod, &["/bin/busybox", "printenv", "USERNAME"])
+        .exec(&pod, &["/bin/busybox", "sh", "-c", "echo $USERNAME"])
         .await
         .unwrap();
     assert_eq!(String::from_utf8(environment).unwrap().trim_end(), value);
