@@ -11,5 +11,5 @@ mod wait;
 
 pub use cluster::{Cluster, DriverVersion};
 pub use manifest::{PodSpec, class};
-pub use site::Site;
+pub use site::{Site, uuid};
 pub use wait::{eventually, within};

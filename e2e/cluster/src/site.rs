@@ -461,7 +461,8 @@ fn is_running(pod: &Pod) -> bool {
     status.phase.as_deref() == Some("Running") && ready
 }
 
-fn uuid() -> String {
+/// A new id, as Azure gives them to tenants and identities.
+pub fn uuid() -> String {
     let digits = vaultbind_e2e::stage::random("");
     let digits = digits.trim_start_matches('-');
     let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();

@@ -6,7 +6,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::api::{Api, PostParams};
 use serde_json::json;
-use vaultbind_cluster_tests::{Cluster, PodSpec, Site, class};
+use vaultbind_cluster_tests::{Cluster, PodSpec, Site, class, uuid};
 use vaultbind_e2e::stage::random;
 
 use crate::support::{secret_object, site_with_secrets};
@@ -108,9 +108,8 @@ async fn a_federated_credential_of_another_issuer_is_told() {
 #[tokio::test]
 async fn a_service_principal_reads_with_the_secret_of_node_publish_secret_ref() {
     let (site, [value]) = site_with_secrets("principal", ["db"]).await;
-    let (application, password) = (site.client_id.clone(), random("password"));
+    let (principal, password) = (uuid(), random("password"));
     let tenant = &site.tenant;
-    let principal = application.replacen(|c: char| c != '-', "d", 1);
     site.cluster
         .azure
         .seed(&format!(
@@ -161,8 +160,7 @@ async fn a_service_principal_reads_with_the_secret_of_node_publish_secret_ref() 
 #[tokio::test]
 async fn a_managed_identity_of_the_node_reads() {
     let (site, [value]) = site_with_secrets("managed", ["db"]).await;
-    let identity = site.client_id.replacen(|c: char| c != '-', "e", 1);
-    let object = site.client_id.replacen(|c: char| c != '-', "f", 1);
+    let (identity, object) = (uuid(), uuid());
     site.cluster
         .azure
         .seed(&format!(
