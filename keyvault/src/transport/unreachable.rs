@@ -71,7 +71,7 @@ pub enum Unreachable {
         /// Bytes allowed.
         limit: usize,
     },
-    /// A request was to leave for a host that is not the one of this session.
+    /// A request was to leave for a host that the mount may not ask.
     #[error("a request to {host} was refused: only {expected} may be asked")]
     WrongHost {
         /// Where the request was to go.
