@@ -264,8 +264,8 @@ fn request() -> impl Strategy<Value = Request> {
 }
 
 proptest! {
-    // Two and a half header blocks each, so 10,000 of them.
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    // Two and a half header blocks each on average, so more than 10,000 of them.
+    #![proptest_config(ProptestConfig::with_cases(4_400))]
 
     #[test]
     fn only_authorities_change_over_many_requests_and_any_split(
