@@ -192,6 +192,16 @@ pub(crate) struct VaultToken {
 }
 
 impl VaultToken {
+    #[cfg(test)]
+    pub(crate) fn living(seconds: i64) -> Self {
+        let ends = azure_core::time::OffsetDateTime::now_utc()
+            + azure_core::time::Duration::seconds(seconds);
+        Self {
+            scope: Cloud::Public.vault_scope(),
+            token: AccessToken::new("e30.e30.c2ln", ends),
+        }
+    }
+
     /// How long the token lives on.
     pub(crate) fn lifetime(&self) -> Duration {
         let left = self.token.expires_on - azure_core::time::OffsetDateTime::now_utc();

@@ -4,6 +4,7 @@
 //! a vault live here. Nothing of gRPC and nothing of Kubernetes does: a ServiceAccount token is just
 //! a [`Sensitive`] text by the time it arrives.
 
+pub mod cache;
 pub mod cloud;
 pub mod error;
 mod identity;
@@ -15,11 +16,13 @@ mod testing;
 pub mod transport;
 pub mod vault;
 
+pub use cache::{Cache, CacheOptions};
 pub use cloud::Cloud;
 pub use error::{Category, FetchError, TokenError};
 pub use identity::Identity;
 pub use names::{ClientId, NameError, ObjectName, ObjectType, TenantId, VaultName, VersionId};
 pub use sensitive::Sensitive;
-pub use session::Session;
+pub(crate) use session::Session;
+pub use session::Tally;
 pub use transport::{Transport, TransportOptions};
-pub use vault::{Content, Fetched, ObjectId, PublicKey, Validity, Vault};
+pub use vault::{Content, Fetched, ObjectId, PublicKey, Validity};

@@ -1,4 +1,4 @@
-//! The SDK's HTTP client for one unit of work (a mount): deadline, host pin, challenge memory and
+//! The SDK's HTTP client for one unit of work (a read, a token): deadline, host pin, challenge memory and
 //! counting around the shared transport.
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,16 +14,34 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use crate::transport::{Call, IMDS_HOST, Operation, Outcome, Service, Transport, Unreachable};
 use crate::{Cloud, VaultName};
 
-/// What a mount may ask, until when, and how often it has asked.
+/// What may be asked, and until when.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     transport: Arc<Transport>,
     cloud: Cloud,
     vault_host: String,
     deadline: Instant,
-    token_calls: AtomicU32,
-    vault_calls: AtomicU32,
+    tally: Arc<Tally>,
     last: Mutex<Option<LastFailure>>,
+}
+
+/// How many calls were made for something, over all its sessions.
+#[derive(Debug, Default)]
+pub struct Tally {
+    token: AtomicU32,
+    vault: AtomicU32,
+}
+
+impl Tally {
+    /// Requests sent to Entra or the managed identity endpoint so far.
+    pub fn token_calls(&self) -> u32 {
+        self.token.load(Ordering::Relaxed)
+    }
+
+    /// Requests sent to the vault so far.
+    pub fn vault_calls(&self) -> u32 {
+        self.vault.load(Ordering::Relaxed)
+    }
 }
 
 /// The last try that brought no success, to be told when the deadline cuts the retries short.
@@ -43,47 +61,37 @@ pub(crate) enum Failure {
 }
 
 impl Session {
-    /// A session with one vault that ends at `deadline`.
-    pub fn new(
+    /// A session with one vault that ends at `deadline` and counts its calls in `tally`.
+    pub(crate) fn new(
         transport: Arc<Transport>,
         cloud: Cloud,
         vault: &VaultName,
         deadline: Instant,
+        tally: Arc<Tally>,
     ) -> Arc<Self> {
         Arc::new(Self {
             transport,
             cloud,
             vault_host: format!("{vault}.{}", cloud.vault_suffix()),
             deadline,
-            token_calls: AtomicU32::new(0),
-            vault_calls: AtomicU32::new(0),
+            tally,
             last: Mutex::default(),
         })
     }
 
     /// The cloud of the vault and of Entra.
-    pub fn cloud(&self) -> Cloud {
+    pub(crate) fn cloud(&self) -> Cloud {
         self.cloud
     }
 
     /// The vault's host.
-    pub fn vault_host(&self) -> &str {
+    pub(crate) fn vault_host(&self) -> &str {
         &self.vault_host
     }
 
     /// When the session ends.
-    pub fn deadline(&self) -> Instant {
+    pub(crate) fn deadline(&self) -> Instant {
         self.deadline
-    }
-
-    /// Requests sent to Entra or the managed identity endpoint so far.
-    pub fn token_calls(&self) -> u32 {
-        self.token_calls.load(Ordering::Relaxed)
-    }
-
-    /// Requests sent to the vault so far.
-    pub fn vault_calls(&self) -> u32 {
-        self.vault_calls.load(Ordering::Relaxed)
     }
 
     pub(crate) fn transport(&self) -> &Transport {
@@ -155,8 +163,8 @@ impl Session {
             Body::SeekableStream(_) => Bytes::new(),
         };
         let counter = match service {
-            Service::Vault => &self.vault_calls,
-            Service::Entra | Service::Imds => &self.token_calls,
+            Service::Vault => &self.tally.vault,
+            Service::Entra | Service::Imds => &self.tally.token,
         };
         counter.fetch_add(1, Ordering::Relaxed);
 

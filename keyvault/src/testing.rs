@@ -22,5 +22,5 @@ pub(crate) fn session_with(vault: &str) -> Arc<Session> {
     .unwrap();
     let vault = vault.parse().unwrap();
     let deadline = Instant::now() + Duration::from_secs(1);
-    Session::new(transport, Cloud::Public, &vault, deadline)
+    Session::new(transport, Cloud::Public, &vault, deadline, Arc::default())
 }

@@ -1,21 +1,12 @@
-//! Reading objects from one vault as one identity.
+//! Objects of a vault, and reading one.
 
 mod read;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
-use std::pin::pin;
 use std::sync::Arc;
 
-use azure_core::credentials::TokenCredential;
-use azure_security_keyvault_certificates::{CertificateClient, CertificateClientOptions};
-use azure_security_keyvault_keys::{KeyClient, KeyClientOptions};
-use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
-use futures::future::{Either, select};
-
-use crate::error::{FetchError, TokenError};
-use crate::identity::{self, Identity};
+use crate::error::FetchError;
+use crate::identity::VaultToken;
 use crate::session::Session;
 use crate::{ObjectName, ObjectType, Sensitive, VersionId};
 
@@ -53,6 +44,22 @@ pub struct Fetched {
     pub validity: Validity,
     /// The content.
     pub content: Content,
+}
+
+impl Fetched {
+    /// Bytes of the content.
+    pub fn bytes(&self) -> usize {
+        match &self.content {
+            Content::Secret {
+                value,
+                content_type,
+                ..
+            } => value.len() + content_type.as_ref().map_or(0, String::len),
+            Content::Key(PublicKey::Rsa { n, e }) => n.len() + e.len(),
+            Content::Key(PublicKey::Ec { curve, x, y }) => curve.len() + x.len() + y.len(),
+            Content::Certificate(der) => der.len(),
+        }
+    }
 }
 
 /// Unix seconds between which an object is meant to be used; Key Vault serves it outside, too.
@@ -103,90 +110,23 @@ pub enum PublicKey {
     },
 }
 
-/// One vault, read as one identity, within one [`Session`].
-pub struct Vault {
-    session: Arc<Session>,
-    identity: String,
-    secrets: SecretClient,
-    keys: KeyClient,
-    certificates: CertificateClient,
-}
-
-impl fmt::Debug for Vault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Vault")
-            .field("host", &self.session.vault_host())
-            .field("identity", &self.identity)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Vault {
-    /// Gets a token and, while it is being asked for, dials the vault.
-    ///
-    /// # Errors
-    /// When there is no token to be had. An unreachable vault shows when it is read.
-    pub async fn open(session: &Arc<Session>, identity: &Identity) -> Result<Self, TokenError> {
-        let token = pin!(identity::acquire(session, identity));
-        let dial = pin!(session.transport().warm(session.vault_host()));
-        // The dial goes on without us. Whoever reads waits for it, within the deadline; a refusal
-        // by Entra does not.
-        let token = match select(token, dial).await {
-            Either::Left((token, _)) => token?,
-            Either::Right((_, token)) => token.await?,
-        };
-        tracing::debug!(
-            identity = identity.name(),
-            lifetime_seconds = token.lifetime().as_secs(),
-            "token acquired"
-        );
-        Self::with_credential(session, identity, Arc::new(token))
-            .map_err(|error| TokenError::from_azure(session, identity, &error))
-    }
-
-    fn with_credential(
-        session: &Arc<Session>,
-        identity: &Identity,
-        credential: Arc<dyn TokenCredential>,
-    ) -> azure_core::Result<Self> {
-        let endpoint = format!("https://{}", session.vault_host());
-        let secrets = SecretClientOptions {
-            client_options: identity::client_options(session),
-            ..Default::default()
-        };
-        let keys = KeyClientOptions {
-            client_options: identity::client_options(session),
-            ..Default::default()
-        };
-        let certificates = CertificateClientOptions {
-            client_options: identity::client_options(session),
-            ..Default::default()
-        };
-        Ok(Self {
-            session: Arc::clone(session),
-            identity: identity.name().to_owned(),
-            secrets: SecretClient::new(&endpoint, Arc::clone(&credential), Some(secrets))?,
-            keys: KeyClient::new(&endpoint, Arc::clone(&credential), Some(keys))?,
-            certificates: CertificateClient::new(&endpoint, credential, Some(certificates))?,
-        })
-    }
-
-    /// Reads one object.
-    ///
-    /// # Errors
-    /// The vault's refusal with its reason, or that it cannot be reached.
-    pub async fn get(&self, object: &ObjectId) -> Result<Fetched, FetchError> {
-        let read = async {
-            match object.object_type {
-                ObjectType::Secret => read::secret(&self.secrets, object).await,
-                ObjectType::Key => read::key(&self.keys, object).await,
-                ObjectType::Certificate => read::certificate(&self.certificates, object).await,
-            }
-        };
-        match tokio::time::timeout_at(self.session.deadline().into(), read).await {
-            Ok(Ok(fetched)) => Ok(fetched),
-            Ok(Err(error)) => Err(error.into_fetch_error(&self.session, &self.identity, object)),
-            Err(_) => Err(FetchError::deadline(&self.session, &self.identity, object)),
-        }
+/// Reads one object with a token.
+///
+/// A client of the SDK lives for this one read: it keeps the token it has seen, and a token that is
+/// replaced must not live on in it.
+///
+/// # Errors
+/// The vault's refusal with its reason, or that it cannot be reached.
+pub(crate) async fn fetch(
+    session: &Arc<Session>,
+    identity: &str,
+    token: &Arc<VaultToken>,
+    object: &ObjectId,
+) -> Result<Fetched, FetchError> {
+    let read = read::object(session, token.clone(), object);
+    match tokio::time::timeout_at(session.deadline().into(), read).await {
+        Ok(Ok(fetched)) => Ok(fetched),
+        Ok(Err(error)) => Err(error.into_fetch_error(session, identity, object)),
+        Err(_) => Err(FetchError::deadline(session, identity, object)),
     }
 }

@@ -88,6 +88,32 @@ pub struct Args {
     #[arg(long, env = "VAULTBIND_MAX_MESSAGE_BYTES", default_value_t = 4 * 1024 * 1024)]
     pub max_message_bytes: usize,
 
+    /// For how long the latest version of an object is served from memory before the vault is asked
+    /// again; a class may set its own in cacheTTL
+    #[arg(long, env = "VAULTBIND_CACHE_TTL", default_value = "60s", value_parser = duration_or_none)]
+    pub cache_ttl: Duration,
+
+    /// For how long an exact version is served from memory before it is checked with the vault that
+    /// it may still be read; a class may set its own in reauthorizeAfter
+    #[arg(long, env = "VAULTBIND_REAUTHORIZE_AFTER", default_value = "15m",
+          value_parser = duration_or_none)]
+    pub reauthorize_after: Duration,
+
+    /// For how long since it was read an object is served from memory while the vault or Entra does
+    /// not answer; 0s for not at all
+    #[arg(long, env = "VAULTBIND_SERVE_STALE_FOR", default_value = "1h",
+          value_parser = duration_or_none)]
+    pub serve_stale_for: Duration,
+
+    /// For how long a refusal by the vault or Entra is taken for granted before it is asked again,
+    /// at most 10s
+    #[arg(long, env = "VAULTBIND_REFUSAL_TTL", default_value = "10s", value_parser = refusal_ttl)]
+    pub refusal_ttl: Duration,
+
+    /// How many bytes of objects and tokens are kept in memory
+    #[arg(long, env = "VAULTBIND_CACHE_MAX_BYTES", default_value_t = 32 * 1024 * 1024)]
+    pub cache_max_bytes: usize,
+
     /// User id that may use the socket, besides root and the provider's own; repeatable
     #[arg(
         long = "allow-uid",
@@ -179,16 +205,30 @@ fn normalize(arguments: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, B
 
 /// Nothing here is worth waiting for longer, and what is added to a time must not overflow.
 const LONGEST: Duration = Duration::from_secs(3600);
+/// Nothing in memory is served for longer.
+const LONGEST_KEPT: Duration = Duration::from_secs(24 * 3600);
 
 /// A duration as Go writes them, such as `5s` or `1m30s`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: jiff::SignedDuration = text
-        .parse()
-        .map_err(|_| "use a duration such as 30s or 1m30s".to_owned())?;
-    Duration::try_from(parsed)
+    duration_or_none(text)
         .ok()
         .filter(|duration| !duration.is_zero() && *duration <= LONGEST)
-        .ok_or_else(|| "the duration must be more than zero and at most an hour".to_owned())
+        .ok_or_else(|| "use a duration such as 30s or 1m30s, at most 1h".to_owned())
+}
+
+/// A duration that may be zero, for off.
+fn duration_or_none(text: &str) -> Result<Duration, String> {
+    crate::duration::parse(text)
+        .filter(|duration| *duration <= LONGEST_KEPT)
+        .ok_or_else(|| "use a duration such as 0s, 30s or 1m30s, at most 24h".to_owned())
+}
+
+/// Longer, and a role that was assigned would seem to have no effect.
+fn refusal_ttl(text: &str) -> Result<Duration, String> {
+    duration_or_none(text)
+        .ok()
+        .filter(|duration| *duration <= Duration::from_secs(10))
+        .ok_or_else(|| "use a duration from 0s to 10s".to_owned())
 }
 
 /// A boolean as Go reads them.

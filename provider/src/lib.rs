@@ -8,6 +8,7 @@
 pub mod args;
 #[cfg(test)]
 mod docs;
+mod duration;
 mod http;
 pub mod metrics;
 pub mod mount;

@@ -12,6 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use tonic::Code;
+use vaultbind_keyvault::cache::{CacheObserver, Evicted, Source, TokenEvent};
 use vaultbind_keyvault::transport::{Call, Observer, Outcome, Service};
 
 use crate::status;
@@ -32,11 +33,32 @@ pub struct Metrics {
     vault_seconds: Histogram,
     token_requests: Family<TokenLabels, Counter>,
     token_seconds: Histogram,
+    cache_reads: Family<SourceLabels, Counter>,
+    cache_evictions: Family<ReasonLabels, Counter>,
+    cache_objects: Gauge,
+    cache_bytes: Gauge,
+    stale_served: Counter,
+    tokens: Family<EventLabels, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct MountLabels {
     code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabels {
+    source: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EventLabels {
+    event: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -63,6 +85,12 @@ impl Default for Metrics {
             vault_seconds: histogram(),
             token_requests: Family::default(),
             token_seconds: histogram(),
+            cache_reads: Family::default(),
+            cache_evictions: Family::default(),
+            cache_objects: Gauge::default(),
+            cache_bytes: Gauge::default(),
+            stale_served: Counter::default(),
+            tokens: Family::default(),
             registry: Registry::default(),
         };
         let build = [("version", env!("CARGO_PKG_VERSION"))];
@@ -104,6 +132,37 @@ impl Default for Metrics {
             "Time from a token request to its whole answer",
             Unit::Seconds,
             metrics.token_seconds.clone(),
+        );
+        registry.register(
+            "cache_reads",
+            "Objects of mounts by where they came from",
+            metrics.cache_reads.clone(),
+        );
+        registry.register(
+            "cache_evictions",
+            "Objects that left the memory by reason",
+            metrics.cache_evictions.clone(),
+        );
+        registry.register(
+            "cache_objects",
+            "Objects that are in memory",
+            metrics.cache_objects.clone(),
+        );
+        registry.register_with_unit(
+            "cache",
+            "Size of what is in memory",
+            Unit::Bytes,
+            metrics.cache_bytes.clone(),
+        );
+        registry.register(
+            "stale_served",
+            "Objects served from memory because the vault or Entra did not answer",
+            metrics.stale_served.clone(),
+        );
+        registry.register(
+            "token_events",
+            "What became of access tokens",
+            metrics.tokens.clone(),
         );
         Self {
             registry,
@@ -175,6 +234,44 @@ impl Observer for CallMetrics {
             .get_or_create(&TokenLabels { source, code })
             .inc();
         metrics.token_seconds.observe(seconds);
+    }
+}
+
+/// Counts what the memory does in the metrics.
+#[derive(Debug)]
+pub(crate) struct MemoryMetrics(pub(crate) Arc<Metrics>);
+
+impl CacheObserver for MemoryMetrics {
+    fn read(&self, source: Source) {
+        let Self(metrics) = self;
+        let labels = SourceLabels {
+            source: source.as_str(),
+        };
+        metrics.cache_reads.get_or_create(&labels).inc();
+        if source == Source::Stale {
+            metrics.stale_served.inc();
+        }
+    }
+
+    fn evicted(&self, reason: Evicted, values: usize) {
+        let labels = ReasonLabels {
+            reason: reason.as_str(),
+        };
+        let counter = self.0.cache_evictions.get_or_create(&labels);
+        counter.inc_by(u64::try_from(values).unwrap_or(u64::MAX));
+    }
+
+    fn size(&self, objects: usize, bytes: usize) {
+        let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        self.0.cache_objects.set(number(objects));
+        self.0.cache_bytes.set(number(bytes));
+    }
+
+    fn token(&self, event: TokenEvent) {
+        let labels = EventLabels {
+            event: event.as_str(),
+        };
+        self.0.tokens.get_or_create(&labels).inc();
     }
 }
 

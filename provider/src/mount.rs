@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use prost::Message as _;
-use vaultbind_keyvault::{Content, Fetched, Identity, ObjectId, Session, Transport, Vault};
+use vaultbind_keyvault::cache::{Principal, Reading, Served, ServiceAccount};
+use vaultbind_keyvault::{Cache, Content, Fetched, Identity, ObjectId};
 use vaultbind_proto::{File, MountRequest, MountResponse};
 
 use crate::render::{RenderOptions, Rendered, RenderedFile, render};
@@ -32,17 +33,17 @@ pub struct MountOptions {
     pub max_message_bytes: usize,
 }
 
-/// Serves mounts over one shared transport.
+/// Serves mounts from the node's one cache.
 #[derive(Debug)]
 pub struct Mounter {
-    transport: Arc<Transport>,
+    cache: Arc<Cache>,
     options: MountOptions,
 }
 
 impl Mounter {
-    /// Serves mounts over `transport`.
-    pub fn new(transport: Arc<Transport>, options: MountOptions) -> Self {
-        Self { transport, options }
+    /// Serves mounts from `cache`.
+    pub fn new(cache: Arc<Cache>, options: MountOptions) -> Self {
+        Self { cache, options }
     }
 
     /// Answers one request. `limit` is how long the caller waits, if it says so.
@@ -69,29 +70,55 @@ impl Mounter {
         let now = Timestamp::now();
         let request = Request::decode(request, &self.options.defaults, now)
             .inspect_err(|_| report.undecoded(&request.attributes))?;
-        let identity = identity(&request);
-        report.request(&request, &identity);
+        let principal = principal(&request);
+        report.request(&request, &principal.identity);
         if request.objects.is_empty() {
             return Ok(versions::empty());
         }
 
-        let session = Session::new(
-            Arc::clone(&self.transport),
-            request.cloud,
-            &request.vault,
-            deadline,
-        );
-        report.session(&session);
-        let vault = Vault::open(&session, &identity).await?;
-        let fetched = fetch(&vault, &request.objects).await?;
+        let served = self.read(&request, &principal, deadline, report).await?;
+        report.served(&served);
+        let fetched: Vec<Arc<Fetched>> = served.into_iter().map(|served| served.fetched).collect();
         let rendered = render_all(&request.objects, &fetched, self.options.render).await?;
         self.answer(&request.objects, &fetched, rendered, now, report)
+    }
+
+    /// Reads all objects at once. Each is read to its end, so that which failure is told does not
+    /// depend on which came first.
+    async fn read(
+        &self,
+        request: &Request,
+        principal: &Principal,
+        deadline: Instant,
+        report: &Report,
+    ) -> Result<Vec<Served>, MountError> {
+        let objects: Vec<ObjectId> = request.objects.iter().map(Object::id).collect();
+        let reading = Reading {
+            principal,
+            vault: &request.vault,
+            objects: &objects,
+            freshness: request.freshness,
+            deadline,
+            tally: report.tally(),
+        };
+        let mut served = Vec::with_capacity(objects.len());
+        let mut errors = Vec::new();
+        for result in self.cache.read(reading).await {
+            match result {
+                Ok(object) => served.push(object),
+                Err(error) => errors.push(error),
+            }
+        }
+        match MountError::unread(errors) {
+            Some(error) => Err(error),
+            None => Ok(served),
+        }
     }
 
     fn answer(
         &self,
         objects: &[Object],
-        fetched: &[Fetched],
+        fetched: &[Arc<Fetched>],
         rendered: Vec<Rendered>,
         now: Timestamp,
         report: &mut Report,
@@ -121,10 +148,10 @@ impl Mounter {
 /// it holds nobody else up.
 async fn render_all(
     objects: &[Object],
-    fetched: &[Fetched],
+    fetched: &[Arc<Fetched>],
     options: RenderOptions,
 ) -> Result<Vec<Rendered>, MountError> {
-    let pfx = |fetched: &Fetched| {
+    let pfx = |fetched: &Arc<Fetched>| {
         matches!(
             fetched.content,
             Content::Secret {
@@ -149,7 +176,7 @@ async fn render_all(
 
 fn render_each(
     objects: &[Object],
-    fetched: &[Fetched],
+    fetched: &[Arc<Fetched>],
     options: RenderOptions,
 ) -> Result<Vec<Rendered>, MountError> {
     objects
@@ -161,9 +188,9 @@ fn render_each(
         .collect()
 }
 
-fn identity(request: &Request) -> Identity {
+fn principal(request: &Request) -> Principal {
     let tenant = request.tenant.clone();
-    match &request.identity {
+    let identity = match &request.identity {
         IdentitySource::WorkloadIdentity {
             client_id, token, ..
         } => Identity::WorkloadIdentity {
@@ -179,32 +206,15 @@ fn identity(request: &Request) -> Identity {
         IdentitySource::ManagedIdentity { client_id } => Identity::ManagedIdentity {
             client: client_id.clone(),
         },
-    }
-}
-
-/// Reads all objects at once. Each is read to its end, so that which failure is told does not depend
-/// on which came first.
-async fn fetch(vault: &Vault, objects: &[Object]) -> Result<Vec<Fetched>, MountError> {
-    let ids: Vec<ObjectId> = objects
-        .iter()
-        .map(|object| ObjectId {
-            object_type: object.object_type,
-            name: object.name.clone(),
-            version: object.version.clone(),
-        })
-        .collect();
-    let results = futures::future::join_all(ids.iter().map(|id| vault.get(id))).await;
-    let mut fetched = Vec::with_capacity(results.len());
-    let mut errors = Vec::new();
-    for result in results {
-        match result {
-            Ok(object) => fetched.push(object),
-            Err(error) => errors.push(error),
-        }
-    }
-    match FetchFailure::of(errors) {
-        Some(failure) => Err(MountError::Fetch(Box::new(failure))),
-        None => Ok(fetched),
+    };
+    let name = request.pod.service_account.clone();
+    Principal {
+        cloud: request.cloud,
+        identity,
+        service_account: name.map(|name| ServiceAccount {
+            namespace: request.pod.namespace.clone(),
+            name,
+        }),
     }
 }
 

@@ -17,8 +17,9 @@ mod tests;
 mod tokens;
 
 use jiff::Timestamp;
+use vaultbind_keyvault::cache::Freshness;
 use vaultbind_keyvault::{
-    ClientId, Cloud, ObjectName, ObjectType, Sensitive, TenantId, VaultName, VersionId,
+    ClientId, Cloud, ObjectId, ObjectName, ObjectType, Sensitive, TenantId, VaultName, VersionId,
 };
 use vaultbind_proto::MountRequest;
 
@@ -31,6 +32,8 @@ pub use path::{FilePath, PathError};
 pub struct Defaults {
     /// The cloud of classes without `cloudName`.
     pub cloud: Cloud,
+    /// How fresh objects are in classes without `cacheTTL` and `reauthorizeAfter`.
+    pub freshness: Freshness,
 }
 
 /// One Mount, decoded and checked.
@@ -48,6 +51,8 @@ pub struct Request {
     pub vault: VaultName,
     /// Who reads it.
     pub identity: IdentitySource,
+    /// How fresh the objects have to be.
+    pub freshness: Freshness,
     /// What is read, in the order of the class; no two objects share a path.
     pub objects: Vec<Object>,
 }
@@ -134,6 +139,17 @@ pub enum Format {
     Pfx,
 }
 
+impl Object {
+    /// What it is in the vault.
+    pub fn id(&self) -> ObjectId {
+        ObjectId {
+            object_type: self.object_type,
+            name: self.name.clone(),
+            version: self.version.clone(),
+        }
+    }
+}
+
 impl Request {
     /// Reads the driver's request. `now` decides whether a ServiceAccount token has expired.
     ///
@@ -153,6 +169,7 @@ impl Request {
         let vault = parameters::vault(&attributes)?;
         let tenant = parameters::tenant(&attributes)?;
         let cloud = parameters::cloud(&attributes, defaults.cloud)?;
+        let freshness = parameters::freshness(&attributes, defaults.freshness)?;
         let identity = identity::choose(managed, &attributes, &secrets, cloud, now)?;
         let objects = objects::decode(attributes.raw("objects"), mode)?;
 
@@ -164,6 +181,7 @@ impl Request {
             cloud,
             vault,
             identity,
+            freshness,
             objects,
         })
     }

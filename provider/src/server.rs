@@ -9,13 +9,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use url::Url;
-use vaultbind_keyvault::Transport;
+use vaultbind_keyvault::cache::{Freshness, NoRandomness};
 use vaultbind_keyvault::transport::{Proxy, Roots, TransportError, TransportOptions};
+use vaultbind_keyvault::{Cache, CacheOptions, Transport};
 use vaultbind_proto::csi_driver_provider_server::CsiDriverProviderServer;
 
 use crate::args::Args;
 use crate::http::{self, Health, HttpError, HttpOptions};
-use crate::metrics::{CallMetrics, Metrics};
+use crate::metrics::{CallMetrics, MemoryMetrics, Metrics};
 use crate::mount::{MountOptions, Mounter};
 use crate::render::RenderOptions;
 use crate::request::Defaults;
@@ -81,6 +82,9 @@ pub enum StartError {
     /// The way to Azure.
     #[error(transparent)]
     Transport(#[from] TransportError),
+    /// The memory.
+    #[error(transparent)]
+    Cache(#[from] NoRandomness),
     /// `AZURE_POD_IDENTITY_AUTHORITY_HOST`.
     #[error("AZURE_POD_IDENTITY_AUTHORITY_HOST must be a URL such as http://127.0.0.1:4000")]
     Imds,
@@ -143,6 +147,10 @@ impl Provider {
         let options = MountOptions {
             defaults: Defaults {
                 cloud: args.cloud_name,
+                freshness: Freshness {
+                    latest: args.cache_ttl,
+                    exact: args.reauthorize_after,
+                },
             },
             render: RenderOptions {
                 construct_pem_chain: args.construct_pem_chain,
@@ -151,7 +159,17 @@ impl Provider {
             timeout: args.mount_timeout,
             max_message_bytes: args.max_message_bytes,
         };
-        let mounter = Arc::new(Mounter::new(transport, options));
+        let cache = Cache::new(
+            transport,
+            CacheOptions {
+                stale_for: args.serve_stale_for,
+                refusal_for: args.refusal_ttl,
+                max_bytes: args.cache_max_bytes,
+                read_timeout: args.mount_timeout,
+                observer: Some(Arc::new(MemoryMetrics(Arc::clone(&metrics)))),
+            },
+        )?;
+        let mounter = Arc::new(Mounter::new(cache, options));
 
         let endpoint: Endpoint = args.endpoint.parse()?;
         let stop = CancellationToken::new();

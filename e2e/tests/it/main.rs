@@ -13,6 +13,7 @@
 )]
 
 mod bad_input;
+mod cache;
 mod connections;
 mod identities;
 mod judges;

@@ -7,7 +7,7 @@ use vaultbind_azure::{Action, Fault, Match, Service};
 use vaultbind_e2e::driver::{Volume, mount_request};
 use vaultbind_e2e::stage::{VAULT, class};
 
-use crate::support::{http_get, now, secret, stage, stage_with_secrets};
+use crate::support::{forgetful, http_get, now, secret, stage, stage_with_secrets};
 
 #[tokio::test]
 async fn a_secret_becomes_a_file_with_its_mode_and_version() {
@@ -106,7 +106,7 @@ async fn ten_secrets_two_keys_and_two_certificates_take_one_token_and_fourteen_c
 #[tokio::test]
 async fn a_rotation_changes_the_one_file_that_changed() {
     let (password, key) = (secret("password"), secret("key"));
-    let stage = stage_with_secrets(&[("password", &password), ("key", &key)]).await;
+    let stage = forgetful(&[("password", &password), ("key", &key)]).await;
     let objects = "array:
 - |
   objectName: password
@@ -151,7 +151,7 @@ async fn a_rotation_changes_the_one_file_that_changed() {
 #[tokio::test]
 async fn an_exact_version_stays_when_a_newer_one_comes() {
     let (old, new) = (secret("old"), secret("new"));
-    let stage = stage_with_secrets(&[("db", &old)]).await;
+    let stage = forgetful(&[("db", &old)]).await;
     let driver = stage.driver().unwrap();
     let pod = stage.pod().unwrap();
     let latest = class("array:\n- |\n  objectName: db\n  objectType: secret\n");

@@ -14,15 +14,16 @@ use vaultbind_e2e::driver::{self, mount_request};
 use vaultbind_e2e::stage::{class, pod};
 use vaultbind_proto::{MountRequest, MountResponse};
 
-use crate::support::{logs, secret, seed};
-use child::{Child, eventually};
+use crate::support::{eventually, logs, many_secrets, secret, seed};
+use child::Child;
 
 const DB: &str = "array:\n- |\n  objectName: db\n  objectType: secret\n";
 
 async fn azure() -> (Azure, String, MountRequest) {
     logs();
     let value = secret("value");
-    let seed = seed(&format!("  secrets: [{{name: db, value: {value}}}]\n"));
+    let others = many_secrets(50, &value);
+    let seed = seed(&format!("{others}  - {{name: db, value: {value}}}\n"));
     let seed = serde_yaml::from_str(&seed).unwrap();
     let azure = Azure::start(Options {
         seed,
@@ -34,16 +35,17 @@ async fn azure() -> (Azure, String, MountRequest) {
     (azure, value, request)
 }
 
-/// Fifty mounts, all of which wait for the vault.
+/// Fifty mounts of an object each, all of which wait for the vault.
 async fn fifty_mounts(
     azure: &Azure,
     child: &Child,
-    request: &MountRequest,
 ) -> Vec<JoinHandle<Result<MountResponse, Status>>> {
     let driver = driver::Provider::connect(child.socket()).unwrap();
     let mounts = (0..50)
-        .map(|_| {
-            let (driver, request) = (driver.clone(), request.clone());
+        .map(|n| {
+            let object = format!("array:\n- |\n  objectName: s{n}\n  objectType: secret\n");
+            let request = mount_request(&class(&object), &pod(azure).unwrap());
+            let driver = driver.clone();
             tokio::spawn(async move { driver.mount(request).await })
         })
         .collect();
@@ -57,7 +59,7 @@ async fn fifty_mounts(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_during_fifty_slow_mounts_answers_them_all_and_leaves_no_socket() {
-    let (azure, value, request) = azure().await;
+    let (azure, value, _) = azure().await;
     let folder = tempfile::tempdir().unwrap();
     let mut child = Child::start(&azure, folder.path(), &[]).await;
     let slow = Match {
@@ -68,7 +70,7 @@ async fn a_stop_during_fifty_slow_mounts_answers_them_all_and_leaves_no_socket()
         .add_fault(Fault::new(slow, Action::Delay { millis: 1_500 }))
         .unwrap();
 
-    let mounts = fifty_mounts(&azure, &child, &request).await;
+    let mounts = fifty_mounts(&azure, &child).await;
     child.terminate();
     for mount in mounts {
         let response = mount.await.unwrap().unwrap();
@@ -80,7 +82,7 @@ async fn a_stop_during_fifty_slow_mounts_answers_them_all_and_leaves_no_socket()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_while_the_vault_hangs_gives_every_mount_a_final_status() {
-    let (azure, _, request) = azure().await;
+    let (azure, _, _) = azure().await;
     let folder = tempfile::tempdir().unwrap();
     let mut child = Child::start(&azure, folder.path(), &["--mount-timeout=2s"]).await;
     let vault = Match {
@@ -88,7 +90,7 @@ async fn a_stop_while_the_vault_hangs_gives_every_mount_a_final_status() {
         ..Match::default()
     };
     azure.add_fault(Fault::new(vault, Action::Hang)).unwrap();
-    let mounts = fifty_mounts(&azure, &child, &request).await;
+    let mounts = fifty_mounts(&azure, &child).await;
     child.terminate();
     for mount in mounts {
         let status = mount.await.unwrap().unwrap_err();

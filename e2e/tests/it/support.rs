@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -73,13 +74,52 @@ pub(crate) async fn stage_of(seed: &str) -> Stage {
     Stage::start(seed).await.unwrap()
 }
 
+/// Flags with which every mount asks Azure anew.
+pub(crate) const FORGETFUL: [&str; 4] = [
+    "--cache-ttl=0s",
+    "--reauthorize-after=0s",
+    "--serve-stale-for=0s",
+    "--refusal-ttl=0s",
+];
+
+/// Starts a stage from a whole seed with more arguments for the provider.
+pub(crate) async fn stage_with(seed: &str, arguments: &[&str]) -> Stage {
+    logs();
+    Stage::start_with(seed, arguments, |_| {}).await.unwrap()
+}
+
+/// As many secrets `s0`, `s1` and so on, indented for [`seed`]; all have one value.
+pub(crate) fn many_secrets(count: usize, value: &str) -> String {
+    let secrets: String = (0..count)
+        .map(|n| format!("  - {{name: s{n}, value: {value}}}\n"))
+        .collect();
+    format!("  secrets:\n{secrets}")
+}
+
+/// The `objects` of a class with all of [`many_secrets`].
+pub(crate) fn many_objects(count: usize) -> String {
+    let objects: String = (0..count)
+        .map(|n| format!("- |\n  objectName: s{n}\n  objectType: secret\n"))
+        .collect();
+    format!("array:\n{objects}")
+}
+
 /// A stage whose vault holds these secrets.
 pub(crate) async fn stage_with_secrets(secrets: &[(&str, &str)]) -> Stage {
+    stage(&secrets_of(secrets)).await
+}
+
+/// The same with a provider that asks Azure anew for every mount.
+pub(crate) async fn forgetful(secrets: &[(&str, &str)]) -> Stage {
+    stage_with(&seed(&secrets_of(secrets)), &FORGETFUL).await
+}
+
+fn secrets_of(secrets: &[(&str, &str)]) -> String {
     let secrets: String = secrets
         .iter()
         .map(|(name, value)| format!("  - {{name: {name}, value: {value}}}\n"))
         .collect();
-    stage(&format!("  secrets:\n{secrets}")).await
+    format!("  secrets:\n{secrets}")
 }
 
 /// Unix seconds.
@@ -97,4 +137,16 @@ pub(crate) async fn http_get(address: SocketAddr, path: &str) -> (u16, String) {
     stream.read_to_string(&mut answer).await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     (head[9..12].parse().unwrap(), body.to_owned())
+}
+
+/// Polls until something holds.
+pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let poll = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), poll)
+        .await
+        .unwrap_or_else(|_| panic!("never: {what}"));
 }

@@ -70,7 +70,7 @@ async fn a_request_without_a_token_is_answered_with_the_clouds_challenge_and_nev
         challenge.contains("resource=\"https://vault.azure.net\""),
         "{challenge}"
     );
-    assert_eq!(session.vault_calls(), 0);
+    assert_eq!(session.tally.vault_calls(), 0);
 }
 
 #[tokio::test]
@@ -84,5 +84,8 @@ async fn a_foreign_next_link_is_refused_before_the_token_leaves() {
         error.to_string().contains("evil.test was refused"),
         "{error}"
     );
-    assert_eq!((session.vault_calls(), session.token_calls()), (0, 0));
+    assert_eq!(
+        (session.tally.vault_calls(), session.tally.token_calls()),
+        (0, 0)
+    );
 }

@@ -1,17 +1,21 @@
 //! The SDK's calls and models, turned into ours.
 
+use std::sync::Arc;
+
+use azure_core::credentials::TokenCredential;
 use azure_core::time::OffsetDateTime;
-use azure_security_keyvault_certificates::CertificateClient;
 use azure_security_keyvault_certificates::models::CertificateClientGetCertificateOptions;
-use azure_security_keyvault_keys::KeyClient;
+use azure_security_keyvault_certificates::{CertificateClient, CertificateClientOptions};
 use azure_security_keyvault_keys::models::{JsonWebKey, KeyClientGetKeyOptions};
-use azure_security_keyvault_secrets::SecretClient;
+use azure_security_keyvault_keys::{KeyClient, KeyClientOptions};
 use azure_security_keyvault_secrets::models::SecretClientGetSecretOptions;
+use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
 
 use super::{Content, Fetched, ObjectId, PublicKey, Validity};
 use crate::error::{FetchError, FetchProblem};
+use crate::identity::client_options;
 use crate::session::Session;
-use crate::{Sensitive, VersionId};
+use crate::{ObjectType, Sensitive, VersionId};
 
 /// Why a read failed, before it is known to whom it is told.
 pub(super) enum ReadError {
@@ -56,7 +60,41 @@ fn seconds(time: Option<OffsetDateTime>) -> Option<i64> {
     time.map(OffsetDateTime::unix_timestamp)
 }
 
-pub(super) async fn secret(client: &SecretClient, id: &ObjectId) -> Result<Fetched, ReadError> {
+/// Reads one object.
+pub(super) async fn object(
+    session: &Arc<Session>,
+    token: Arc<dyn TokenCredential>,
+    object: &ObjectId,
+) -> Result<Fetched, ReadError> {
+    let endpoint = format!("https://{}", session.vault_host());
+    let client_options = client_options(session);
+    match object.object_type {
+        ObjectType::Secret => {
+            let options = SecretClientOptions {
+                client_options,
+                ..Default::default()
+            };
+            secret(&SecretClient::new(&endpoint, token, Some(options))?, object).await
+        }
+        ObjectType::Key => {
+            let options = KeyClientOptions {
+                client_options,
+                ..Default::default()
+            };
+            key(&KeyClient::new(&endpoint, token, Some(options))?, object).await
+        }
+        ObjectType::Certificate => {
+            let options = CertificateClientOptions {
+                client_options,
+                ..Default::default()
+            };
+            let client = CertificateClient::new(&endpoint, token, Some(options))?;
+            certificate(&client, object).await
+        }
+    }
+}
+
+async fn secret(client: &SecretClient, id: &ObjectId) -> Result<Fetched, ReadError> {
     let options = SecretClientGetSecretOptions {
         secret_version: id.version.as_ref().map(ToString::to_string),
         ..Default::default()
@@ -85,7 +123,7 @@ pub(super) async fn secret(client: &SecretClient, id: &ObjectId) -> Result<Fetch
     })
 }
 
-pub(super) async fn key(client: &KeyClient, id: &ObjectId) -> Result<Fetched, ReadError> {
+async fn key(client: &KeyClient, id: &ObjectId) -> Result<Fetched, ReadError> {
     let options = KeyClientGetKeyOptions {
         key_version: id.version.as_ref().map(ToString::to_string),
         ..Default::default()
@@ -129,10 +167,7 @@ fn public_key(jwk: JsonWebKey) -> Result<PublicKey, ReadError> {
     }
 }
 
-pub(super) async fn certificate(
-    client: &CertificateClient,
-    id: &ObjectId,
-) -> Result<Fetched, ReadError> {
+async fn certificate(client: &CertificateClient, id: &ObjectId) -> Result<Fetched, ReadError> {
     let options = CertificateClientGetCertificateOptions {
         certificate_version: id.version.as_ref().map(ToString::to_string),
         ..Default::default()

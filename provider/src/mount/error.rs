@@ -1,3 +1,6 @@
+use std::sync::Arc;
+
+use vaultbind_keyvault::cache::ReadError;
 use vaultbind_keyvault::{Category, FetchError, TokenError};
 
 use crate::render::RenderError;
@@ -91,13 +94,20 @@ impl std::fmt::Display for FetchFailure {
     }
 }
 
-impl From<TokenError> for MountError {
-    fn from(error: TokenError) -> Self {
-        Self::Token(Box::new(error))
-    }
-}
-
 impl MountError {
+    /// The failure of a mount whose objects failed so, in the order of its class; `None` if none
+    /// did. Without a token no object can be read, so that comes first.
+    pub(super) fn unread(errors: Vec<Arc<ReadError>>) -> Option<Self> {
+        let mut fetch = Vec::new();
+        for error in errors {
+            match Arc::unwrap_or_clone(error) {
+                ReadError::Token(error) => return Some(Self::Token(Box::new(error))),
+                ReadError::Fetch(error) => fetch.push(error),
+            }
+        }
+        FetchFailure::of(fetch).map(|failure| Self::Fetch(Box::new(failure)))
+    }
+
     pub(super) fn render(object: &Object, error: RenderError) -> Self {
         Self::Render {
             object_type: object.object_type.as_str(),

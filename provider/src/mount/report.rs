@@ -1,12 +1,13 @@
 //! The one log line of each mount.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use tracing::{error, info, warn};
-use vaultbind_keyvault::{Fetched, Identity, Session};
+use vaultbind_keyvault::cache::{Served, Source};
+use vaultbind_keyvault::{Fetched, Identity, Tally};
 use vaultbind_proto::MountResponse;
 
 use super::MountError;
@@ -27,7 +28,18 @@ pub struct Report {
     vault: String,
     objects: usize,
     files: usize,
-    session: Option<Arc<Session>>,
+    sources: Sources,
+    tally: Arc<Tally>,
+}
+
+/// How many objects came from where.
+#[derive(Debug, Default)]
+struct Sources {
+    vault: usize,
+    memory: usize,
+    stale: usize,
+    /// Age of the oldest stale one.
+    oldest: Duration,
 }
 
 impl Default for Report {
@@ -43,14 +55,15 @@ impl Default for Report {
             vault: String::new(),
             objects: 0,
             files: 0,
-            session: None,
+            sources: Sources::default(),
+            tally: Arc::default(),
         }
     }
 }
 
 impl Report {
     /// How long the mount has taken.
-    pub fn elapsed(&self) -> std::time::Duration {
+    pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
@@ -84,8 +97,23 @@ impl Report {
         self.objects = request.objects.len();
     }
 
-    pub(super) fn session(&mut self, session: &Arc<Session>) {
-        self.session = Some(Arc::clone(session));
+    /// Counts the calls that are made for this mount.
+    pub(super) fn tally(&self) -> &Arc<Tally> {
+        &self.tally
+    }
+
+    pub(super) fn served(&mut self, served: &[Served]) {
+        self.sources = Sources::default();
+        for object in served {
+            match object.source {
+                Source::Memory => self.sources.memory += 1,
+                Source::Stale => {
+                    self.sources.stale += 1;
+                    self.sources.oldest = self.sources.oldest.max(object.age);
+                }
+                _ => self.sources.vault += 1,
+            }
+        }
     }
 
     pub(super) fn files(&mut self, files: usize) {
@@ -125,9 +153,7 @@ impl Report {
     }
 
     fn calls(&self) -> (u32, u32) {
-        self.session
-            .as_ref()
-            .map_or((0, 0), |s| (s.token_calls(), s.vault_calls()))
+        (self.tally.token_calls(), self.tally.vault_calls())
     }
 
     fn milliseconds(&self) -> u64 {
@@ -138,6 +164,16 @@ impl Report {
     pub fn succeeded(mut self, response: &MountResponse) {
         self.finished = true;
         let (token_calls, vault_calls) = self.calls();
+        if self.sources.stale > 0 {
+            warn!(
+                namespace = self.namespace,
+                pod = self.pod,
+                vault = self.vault,
+                objects = self.sources.stale,
+                age_seconds = self.sources.oldest.as_secs(),
+                "the vault or Entra does not answer; served what was read before"
+            );
+        }
         let versions = response
             .object_version
             .iter()
@@ -154,6 +190,9 @@ impl Report {
             objects = self.objects,
             files = self.files,
             versions,
+            from_vault = self.sources.vault,
+            from_memory = self.sources.memory,
+            from_memory_stale = self.sources.stale,
             token_calls,
             vault_calls,
             duration_ms = self.milliseconds(),

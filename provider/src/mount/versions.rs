@@ -1,6 +1,7 @@
 //! The object versions that the driver records and compares.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use vaultbind_keyvault::Fetched;
 use vaultbind_proto::{MountResponse, ObjectVersion};
@@ -9,7 +10,7 @@ use crate::request::Object;
 
 /// One version for each object: `type/name` and the vault's version. The driver folds them into a
 /// map, so an object that is mounted a second time carries its path, too.
-pub(super) fn of(objects: &[Object], fetched: &[Fetched]) -> Vec<ObjectVersion> {
+pub(super) fn of(objects: &[Object], fetched: &[Arc<Fetched>]) -> Vec<ObjectVersion> {
     let mut seen = HashSet::new();
     objects
         .iter()

@@ -73,6 +73,14 @@ pub enum RequestError {
         /// Its value.
         value: Quoted,
     },
+    /// A time is none, or too long.
+    #[error("parameter {parameter} is {value}: set a duration from 0s to 24h, such as 90s or 5m")]
+    Freshness {
+        /// The parameter.
+        parameter: &'static str,
+        /// Its value.
+        value: Quoted,
+    },
     /// More than one mode of authentication is asked for.
     #[error(
         "more than one of usePodIdentity, useVMManagedIdentity and useAzureTokenProxy is true: set \

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use vaultbind_keyvault::cache::Freshness;
 use vaultbind_keyvault::{Cloud, TenantId, VaultName};
 use zeroize::Zeroizing;
 
@@ -15,6 +17,9 @@ use super::error::{Quoted, RequestError};
 pub(super) const LARGEST_ATTRIBUTES: usize = 1024 * 1024;
 /// A Kubernetes Secret is at most 1 MiB, its JSON somewhat more; gRPC stops at this size anyway.
 const LARGEST_SECRETS: usize = 4 * 1024 * 1024;
+
+/// Longer than any rotation should wait.
+const LONGEST_FRESHNESS: Duration = Duration::from_secs(24 * 3600);
 
 /// Texts by name. Some are tokens or client secrets, so there is no `Debug`.
 #[derive(Default)]
@@ -243,4 +248,21 @@ pub(super) fn cloud(attributes: &Texts, default: Cloud) -> Result<Cloud, Request
             value: Quoted::new(name),
         }),
     }
+}
+
+/// How fresh objects have to be, where the class says it.
+pub(super) fn freshness(attributes: &Texts, default: Freshness) -> Result<Freshness, RequestError> {
+    let time = |name: &'static str, default: Duration| match attributes.get(name) {
+        "" => Ok(default),
+        text => crate::duration::parse(text)
+            .filter(|time| *time <= LONGEST_FRESHNESS)
+            .ok_or(RequestError::Freshness {
+                parameter: name,
+                value: Quoted::new(text),
+            }),
+    };
+    Ok(Freshness {
+        latest: time("cacheTTL", default.latest)?,
+        exact: time("reauthorizeAfter", default.exact)?,
+    })
 }

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use vaultbind_keyvault::cache::Freshness;
+
 use super::*;
 
 const TENANT: &str = "11111111-2222-3333-4444-555555555555";
@@ -118,6 +120,7 @@ fn a_full_request_decodes_into_types() {
             tenant: TENANT.parse().unwrap(),
             cloud: Cloud::Public,
             vault: "kv-payments".parse().unwrap(),
+            freshness: Freshness::default(),
             identity: IdentitySource::WorkloadIdentity {
                 client_id: CLIENT.parse().unwrap(),
                 token: "token-text".into(),

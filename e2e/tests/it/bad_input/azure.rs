@@ -8,7 +8,7 @@ use vaultbind_e2e::stage::{
 };
 
 use super::{Case, refused_class};
-use crate::support::{now, secret, seed, stage_of};
+use crate::support::{FORGETFUL, now, secret, seed, stage_with};
 
 /// An identity that the ServiceAccount may use and that has no rights anywhere.
 const BARE: &str = "bbbbbbbb-0000-0000-0000-000000000001";
@@ -76,7 +76,7 @@ fn rich_seed(legacy: &str, expired: &str) -> String {
 
 pub(super) async fn cases() -> Vec<Case> {
     let (legacy, expired) = (secret("legacy"), secret("expired"));
-    let stage = stage_of(&rich_seed(&legacy, &expired)).await;
+    let stage = stage_with(&rich_seed(&legacy, &expired), &FORGETFUL).await;
     replace_with_rc4(&stage);
     let pod = stage.pod().unwrap();
     let mut cases = entra(&stage, &pod, &expired).await;

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::support::eventually;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Command;
 use vaultbind_azure::Azure;
@@ -19,18 +20,6 @@ pub(crate) struct Child {
     process: tokio::process::Child,
     socket: PathBuf,
     log: PathBuf,
-}
-
-/// Polls until something holds.
-pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let poll = async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, poll)
-        .await
-        .unwrap_or_else(|_| panic!("never: {what}"));
 }
 
 impl Child {

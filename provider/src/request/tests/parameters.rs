@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 #[test]
@@ -194,6 +196,7 @@ fn the_older_spelling_of_the_tenant_serves_where_the_newer_is_blank() {
 fn the_cloud_is_the_classs_or_else_the_default() {
     let defaults = Defaults {
         cloud: Cloud::China,
+        ..Defaults::default()
     };
     let managed = Sent::new().with("useVMManagedIdentity", "true");
     for (name, cloud) in [
@@ -318,6 +321,23 @@ fn the_permission_is_the_mode_of_objects_without_one() {
                 "the request's permission \"{permission}\" is not a JSON number from 0 to 511: \
                  check that the Secrets Store CSI driver is a supported version"
             )
+        );
+    }
+}
+
+#[test]
+fn freshness_is_the_classs_or_else_the_default() {
+    let defaults = Defaults::default().freshness;
+    let read = |name, text| Sent::new().with(name, text).decode().unwrap().freshness;
+    assert_eq!(read("cacheTTL", ""), defaults);
+    assert_eq!(read("cacheTTL", "5m").latest, Duration::from_secs(300));
+    assert_eq!(read("cacheTTL", "5m").exact, defaults.exact);
+    assert_eq!(read("reauthorizeAfter", "0s").exact, Duration::ZERO);
+    for wrong in ["5", "-1s", "24h1s", "soon"] {
+        let message = Sent::new().with("cacheTTL", wrong).refusal();
+        assert!(
+            message.contains("cacheTTL") && message.contains("24h"),
+            "{message}"
         );
     }
 }

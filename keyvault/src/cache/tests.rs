@@ -1,3 +1,7 @@
+mod entries;
+mod states;
+mod token;
+
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -5,7 +9,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::transport::{Proxy, Roots, TransportOptions};
-use crate::{Cloud, Transport};
+use crate::{Cloud, Identity, Sensitive, Transport};
 
 /// A proxy that refuses to connect to Entra, if it is to, and lets everybody else wait.
 async fn silent_proxy(refuse_entra: bool) -> String {
@@ -32,20 +36,53 @@ async fn time_to_fail(proxy: String, limit: Duration) -> Duration {
     let transport = Transport::new(TransportOptions {
         proxy: Proxy::Fixed(proxy),
         roots: Roots::Fixed(Vec::new()),
-        imds: None,
-        observer: None,
+        ..TransportOptions::default()
     })
     .unwrap();
-    let started = Instant::now();
-    let vault = "kv-test".parse().unwrap();
-    let session = Session::new(transport, Cloud::Public, &vault, started + limit);
-    let identity = Identity::WorkloadIdentity {
-        tenant: "11111111-2222-3333-4444-555555555555".parse().unwrap(),
-        client: "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee".parse().unwrap(),
-        token: Sensitive::from("e30.e30.c2ln"),
+    let options = CacheOptions {
+        stale_for: Duration::ZERO,
+        refusal_for: Duration::ZERO,
+        max_bytes: 1 << 20,
+        read_timeout: Duration::from_secs(20),
+        observer: None,
     };
-    Vault::open(&session, &identity).await.unwrap_err();
+    let cache = Cache::new(transport, options).unwrap();
+    let started = Instant::now();
+    let principal = principal("payments");
+    let reading = Reading {
+        principal: &principal,
+        vault: &"kv-test".parse().unwrap(),
+        objects: &[secret("a")],
+        freshness: Freshness::default(),
+        deadline: started + limit,
+        tally: &Arc::default(),
+    };
+    let results = cache.read(reading).await;
+    assert!(results.iter().all(Result::is_err));
     started.elapsed()
+}
+
+fn principal(namespace: &str) -> Principal {
+    Principal {
+        cloud: Cloud::Public,
+        identity: Identity::WorkloadIdentity {
+            tenant: "11111111-2222-3333-4444-555555555555".parse().unwrap(),
+            client: "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee".parse().unwrap(),
+            token: Sensitive::from("e30.e30.c2ln"),
+        },
+        service_account: Some(ServiceAccount {
+            namespace: namespace.to_owned(),
+            name: "default".to_owned(),
+        }),
+    }
+}
+
+fn secret(name: &str) -> ObjectId {
+    ObjectId {
+        object_type: crate::ObjectType::Secret,
+        name: name.parse().unwrap(),
+        version: None,
+    }
 }
 
 #[tokio::test]
