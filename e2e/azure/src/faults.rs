@@ -6,12 +6,16 @@
 mod barrier;
 mod definition;
 mod pattern;
+mod window;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::calls::Service;
 use barrier::{Barrier, Passed};
+use window::Window;
 
 pub use definition::{Action, Fault, FaultError, FaultId, FaultState, Match};
 
@@ -59,6 +63,7 @@ struct Inner {
 struct Entry {
     state: FaultState,
     barrier: Option<Arc<Barrier>>,
+    window: Option<Window>,
 }
 
 enum Step {
@@ -85,6 +90,10 @@ impl Faults {
             Action::Barrier { count, .. } => Some(Arc::new(Barrier::new(count))),
             _ => None,
         };
+        let window = match fault.action {
+            Action::Rate { per_second, .. } => Some(Window::new(per_second)),
+            _ => None,
+        };
         inner.entries.push(Entry {
             state: FaultState {
                 id,
@@ -92,6 +101,7 @@ impl Faults {
                 fault,
             },
             barrier,
+            window,
         });
         Ok(id)
     }
@@ -173,6 +183,15 @@ impl Faults {
                     retry_after: *retry_after,
                     retry_after_millis: *retry_after_millis,
                 },
+                Action::Rate {
+                    retry_after,
+                    retry_after_millis,
+                    ..
+                } => Outcome::Status {
+                    code: 429,
+                    retry_after: *retry_after,
+                    retry_after_millis: *retry_after_millis,
+                },
                 Action::Refuse { code } => Outcome::Status {
                     code: *code,
                     retry_after: None,
@@ -201,6 +220,13 @@ impl Entry {
         // The random source is asked only for calls that match, so that other calls do not
         // change which ones are struck.
         if fault.share.is_some_and(|share| random.fraction() >= share) {
+            return false;
+        }
+        let fits = self
+            .window
+            .as_mut()
+            .map(|window| window.admits(Instant::now()));
+        if fits == Some(true) {
             return false;
         }
         fault.times = fault.times.map(|left| left - 1);

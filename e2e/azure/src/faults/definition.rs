@@ -75,6 +75,17 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after_millis: Option<u64>,
     },
+    /// Lets so many calls go on in each second and answers the others with 429.
+    Rate {
+        /// How many; 0 refuses all.
+        per_second: u32,
+        /// `Retry-After` in seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after: Option<u64>,
+        /// `retry-after-ms` in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_millis: Option<u64>,
+    },
     /// Never answers.
     Hang,
     /// Closes the connection without an answer, and so everything else on it.

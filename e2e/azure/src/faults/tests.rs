@@ -122,6 +122,29 @@ async fn faults_add_up_until_one_answers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_rate_lets_so_many_calls_through_in_each_second() {
+    let faults = Faults::new(0);
+    faults
+        .add(fault(
+            r#"{"action":{"rate":{"perSecond":2,"retryAfter":3}}}"#,
+        ))
+        .unwrap();
+    let refused = Outcome::Status {
+        code: 429,
+        retry_after: Some(3),
+        retry_after_millis: None,
+    };
+    let passed = Outcome::Proceed { skew: 0 };
+    for _ in 0..2 {
+        for expected in [&passed, &passed, &refused, &refused] {
+            assert_eq!(&faults.strike(SECRET).await, expected);
+        }
+        tokio::time::sleep(Duration::from_millis(1_000)).await;
+    }
+    assert_eq!(faults.all()[0].struck, 4, "those it refused");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_barrier_opens_for_all_or_times_out() {
     let faults = Faults::new(0);
     let barrier = Action::Barrier {
