@@ -8,8 +8,7 @@ use async_trait::async_trait;
 use azure_core::cloud::CloudConfiguration;
 use azure_core::credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions};
 use azure_core::http::{
-    ClientMethodOptions, ClientOptions, ExponentialRetryOptions, RetryOptions, Transport,
-    UserAgentOptions,
+    ClientMethodOptions, ClientOptions, RetryOptions, Transport, UserAgentOptions,
 };
 use azure_identity::{
     ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions,
@@ -99,17 +98,12 @@ fn text(sensitive: &Sensitive) -> azure_core::Result<String> {
     })
 }
 
-/// Options of every SDK client: our transport, and retries short enough that the session's deadline
-/// is what ends them.
+/// Options of every SDK client: our transport, and no retries of the SDK's own, because the session
+/// makes them, with what it knows of everyone else's tries.
 pub(crate) fn client_options(session: &Arc<Session>) -> ClientOptions {
     ClientOptions {
         transport: Some(Transport::new(Arc::new(SessionClient(Arc::clone(session))))),
-        retry: RetryOptions::exponential(ExponentialRetryOptions {
-            initial_delay: azure_core::time::Duration::milliseconds(200),
-            max_retries: 4,
-            max_total_elapsed: azure_core::time::Duration::seconds(20),
-            max_delay: azure_core::time::Duration::seconds(4),
-        }),
+        retry: RetryOptions::none(),
         user_agent: UserAgentOptions {
             // The SDK panics on anything but a short token.
             application_id: Some(concat!("vaultbind-", env!("CARGO_PKG_VERSION")).to_owned()),

@@ -4,6 +4,7 @@
 //! a vault live here. Nothing of gRPC and nothing of Kubernetes does: a ServiceAccount token is just
 //! a [`Sensitive`] text by the time it arrives.
 
+pub mod budget;
 pub mod cache;
 pub mod cloud;
 pub mod error;
@@ -16,6 +17,7 @@ mod testing;
 pub mod transport;
 pub mod vault;
 
+pub use budget::{BudgetView, Limits};
 pub use cache::{Cache, CacheOptions};
 pub use cloud::Cloud;
 pub use error::{Category, FetchError, TokenError};

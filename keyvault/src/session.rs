@@ -1,5 +1,7 @@
-//! The SDK's HTTP client for one unit of work (a read, a token): deadline, host pin, challenge memory and
-//! counting around the shared transport.
+//! The SDK's HTTP client for one unit of work (a read, a token): deadline, host pin, challenge
+//! memory, retries and counting around the shared transport.
+
+mod attempts;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,11 +9,10 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use azure_core::http::headers::{AUTHORIZATION, Headers, WWW_AUTHENTICATE};
-use azure_core::http::{AsyncRawResponse, Body, HttpClient, Request, StatusCode};
+use azure_core::http::{AsyncRawResponse, HttpClient, Request, StatusCode};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use crate::transport::{Call, IMDS_HOST, Operation, Outcome, Service, Transport, Unreachable};
+use crate::transport::{IMDS_HOST, Operation, Service, Transport, Unreachable};
 use crate::{Cloud, VaultName};
 
 /// What may be asked, and until when.
@@ -146,63 +147,6 @@ impl Session {
         );
         AsyncRawResponse::from_bytes(StatusCode::Unauthorized, headers, Bytes::new())
     }
-
-    async fn exchange(
-        &self,
-        request: &Request,
-        service: Service,
-        operation: Operation,
-    ) -> Result<AsyncRawResponse, Unreachable> {
-        let host = request.url().host_str().unwrap_or_default().to_owned();
-        let url = match service {
-            Service::Imds => self.transport.imds_url(request.url()),
-            Service::Entra | Service::Vault => request.url().clone(),
-        };
-        let body = match request.body() {
-            Body::Bytes(bytes) => bytes.clone(),
-            Body::SeekableStream(_) => Bytes::new(),
-        };
-        let counter = match service {
-            Service::Vault => &self.tally.vault,
-            Service::Entra | Service::Imds => &self.tally.token,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-
-        let Some(method) = method(request) else {
-            return Err(Unreachable::Broken { host });
-        };
-        let started = Instant::now();
-        let send = self.transport.send(method, &url, header_map(request), body);
-        let answer = tokio::time::timeout_at(self.deadline.into(), send)
-            .await
-            .unwrap_or(Err(Unreachable::Deadline { host: host.clone() }));
-        let outcome = match &answer {
-            Ok(answer) => Outcome::Status(answer.status.as_u16()),
-            Err(_) => Outcome::Unreachable,
-        };
-        if let Some(observer) = self.transport.observer() {
-            observer.call(&Call {
-                service,
-                operation,
-                outcome,
-                duration: started.elapsed(),
-            });
-        }
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(error @ Unreachable::Deadline { .. }) => return Err(error),
-            Err(error) => {
-                self.remember(host, Failure::Unreachable(error.clone()));
-                return Err(error);
-            }
-        };
-        if !answer.status.is_success() {
-            self.remember(host, Failure::Status(answer.status.as_u16()));
-        }
-        let status = StatusCode::from(answer.status.as_u16());
-        let headers = azure_headers(&answer.headers);
-        Ok(AsyncRawResponse::from_bytes(status, headers, answer.body))
-    }
 }
 
 /// The SDK's view of a session. A type of its own, because neither [`Arc`] nor the trait is ours.
@@ -225,42 +169,10 @@ impl HttpClient for SessionClient {
     }
 }
 
-/// The SDK retries connection and I/O errors, and no others.
+/// The SDK's managed identity credential insists on retries of its own, which know nothing of the
+/// deadline; it makes none after errors of this kind.
 fn into_azure(error: Unreachable) -> azure_core::Error {
-    let kind = if error.is_final() {
-        azure_core::error::ErrorKind::Other
-    } else {
-        azure_core::error::ErrorKind::Io
-    };
-    azure_core::Error::new(kind, error)
-}
-
-fn method(request: &Request) -> Option<Method> {
-    Method::from_bytes(request.method().as_ref().as_bytes()).ok()
-}
-
-fn header_map(request: &Request) -> HeaderMap {
-    request
-        .headers()
-        .iter()
-        .filter_map(|(name, value)| {
-            let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
-            let mut value = HeaderValue::from_str(value.as_str()).ok()?;
-            // Keeps tokens out of HPACK's shared table and out of Debug.
-            value.set_sensitive(name == http::header::AUTHORIZATION);
-            Some((name, value))
-        })
-        .collect()
-}
-
-fn azure_headers(map: &HeaderMap) -> Headers {
-    let mut headers = Headers::new();
-    for (name, value) in map {
-        if let Ok(value) = value.to_str() {
-            headers.insert(name.as_str().to_owned(), value.to_owned());
-        }
-    }
-    headers
+    azure_core::Error::new(azure_core::error::ErrorKind::Other, error)
 }
 
 #[cfg(test)]

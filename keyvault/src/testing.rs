@@ -16,8 +16,7 @@ pub(crate) fn session_with(vault: &str) -> Arc<Session> {
     let transport = Transport::new(TransportOptions {
         proxy: Proxy::Direct,
         roots: Roots::Fixed(Vec::new()),
-        imds: None,
-        observer: None,
+        ..TransportOptions::default()
     })
     .unwrap();
     let vault = vault.parse().unwrap();

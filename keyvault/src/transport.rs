@@ -1,34 +1,37 @@
 //! The one way out: connections shared by every mount of the process, with typed failures.
 //!
-//! Per host there is one HTTP/2 connection, dialled once however many requests wait for it; over
-//! HTTP/1.1 at most 24. `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR`
-//! are honoured. The managed identity endpoint is a link-local address of the machine and is never
-//! asked through a proxy, whatever `NO_PROXY` says.
+//! Per host there is one HTTP/2 connection, dialled once however many requests wait for it, and a
+//! second one while the first is slow to answer; over HTTP/1.1 at most 24. How often a host may be
+//! asked is for its [budget](crate::budget) to say. `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`,
+//! `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured. The managed identity endpoint is a link-local
+//! address of the machine and is never asked through a proxy, whatever `NO_PROXY` says.
 
+mod attempt;
 mod dial;
+mod heard;
+mod http2;
 mod observer;
 mod pool;
+mod resolve;
 mod unreachable;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use url::Url;
 
+use crate::budget::{Budget, BudgetView, Budgets, Limits};
+
+pub(crate) use attempt::{Answer, Outgoing};
 use dial::{Dialer, Origin};
-pub use observer::{Call, Observer, Operation, Outcome, Service};
+pub use observer::{Call, ConnectionEvent, Hedge, Observer, Operation, Outcome, Service};
 use pool::Pool;
 pub use unreachable::Unreachable;
-
-/// The largest answer read. A secret has at most 25 KB, a page of a list some tens.
-const MAX_ANSWER: usize = 2 * 1024 * 1024;
 
 /// With this many, those without a connection are forgotten, else the one unused for longest:
 /// whoever writes classes can name any number of vaults, of others or that do not exist.
@@ -49,6 +52,8 @@ pub struct TransportOptions {
     pub imds: Option<Url>,
     /// Told of every call to Azure.
     pub observer: Option<Arc<dyn Observer>>,
+    /// What may be asked of each service.
+    pub limits: Limits,
 }
 
 /// Which HTTPS requests go through a proxy.
@@ -108,6 +113,7 @@ pub enum TransportError {
 pub struct Transport {
     dialer: Arc<Dialer>,
     pools: Mutex<HashMap<Origin, Arc<Pool>>>,
+    budgets: Budgets,
     imds: Option<Url>,
     observer: Option<Arc<dyn Observer>>,
 }
@@ -118,13 +124,6 @@ impl fmt::Debug for Transport {
             .field("imds", &self.imds)
             .finish_non_exhaustive()
     }
-}
-
-/// An answer, read to its end.
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
 }
 
 impl Transport {
@@ -138,6 +137,7 @@ impl Transport {
             roots,
             imds,
             observer,
+            limits,
         } = options;
         let proxies = match proxy {
             Proxy::Environment => {
@@ -156,13 +156,28 @@ impl Transport {
         Ok(Arc::new(Self {
             dialer: Arc::new(Dialer::new(proxies, tls)),
             pools: Mutex::default(),
+            budgets: Budgets::new(limits, observer.clone()),
             imds,
             observer,
         }))
     }
 
-    /// Opens the connection to a host ahead of the first request to it.
+    /// The budgets there are, for people: hosts and tenants, and nothing of what was read.
+    pub fn budgets(&self) -> Vec<BudgetView> {
+        self.budgets.view()
+    }
+
+    /// The budget for a request to a path of a host.
+    pub(crate) fn budget(&self, service: Service, host: &str, path: &str) -> Arc<Budget> {
+        self.budgets.get(service, host, path)
+    }
+
+    /// Opens the connection to a vault ahead of the first request to it, unless it is known to give
+    /// no answers.
     pub(crate) async fn warm(&self, host: &str) -> Result<(), Unreachable> {
+        if self.budgets.is_open(host) {
+            return Ok(());
+        }
         let origin = Origin {
             tls: true,
             host: host.to_owned(),
@@ -201,103 +216,35 @@ impl Transport {
                 }
             }
         }
-        let pool = pools
-            .entry(origin)
-            .or_insert_with_key(|origin| Pool::new(origin.clone(), Arc::clone(&self.dialer)));
+        let pool = pools.entry(origin).or_insert_with_key(|origin| {
+            let observer = self.observer.clone();
+            Pool::new(origin.clone(), Arc::clone(&self.dialer), observer)
+        });
         Arc::clone(pool)
     }
 
-    /// Sends one request and reads the answer. A request that fails on a connection that had idled
-    /// is sent once more on another.
-    pub(crate) async fn send(
+    /// Sends one request and reads the answer, as one try that its budget has admitted.
+    pub(crate) async fn attempt(
         &self,
-        method: Method,
-        url: &Url,
-        headers: HeaderMap,
-        body: Bytes,
+        service: Service,
+        outgoing: &Outgoing<'_>,
+        budget: &Budget,
     ) -> Result<Answer, Unreachable> {
-        let host = url.host_str().unwrap_or_default().to_owned();
-        let broken = || Unreachable::Broken { host: host.clone() };
-        let origin = Origin {
+        let url = &outgoing.url;
+        let pool = self.pool(Origin {
             tls: url.scheme() == "https",
-            host: host.clone(),
+            host: url.host_str().unwrap_or_default().to_owned(),
             port: url.port_or_known_default().unwrap_or(443),
+        });
+        let hedge = match service {
+            // Reads, and a request for a token, do the same however often they are made.
+            Service::Vault | Service::Entra => budget.hedge_delay(),
+            // On this machine, where requests do not get lost, and few are allowed.
+            Service::Imds => None,
         };
-        let pool = self.pool(origin);
-        let mut first = true;
-        loop {
-            let lease = pool.lease().await?;
-            let again = first && lease.may_be_stale();
-            first = false;
-            let request =
-                build(&method, url, &headers, body.clone(), lease.is_http2()).ok_or_else(broken)?;
-            let answer = lease
-                .send(&pool, request, |response| async move {
-                    let (parts, body) = response.into_parts();
-                    let body = Limited::new(body, MAX_ANSWER).collect().await;
-                    Ok((parts, body))
-                })
-                .await;
-            match answer {
-                Ok((parts, Ok(body))) => {
-                    let body = body.to_bytes();
-                    return Ok(Answer {
-                        status: parts.status,
-                        headers: parts.headers,
-                        body,
-                    });
-                }
-                Ok((_, Err(error))) if error.is::<http_body_util::LengthLimitError>() => {
-                    return Err(Unreachable::TooLarge {
-                        host,
-                        limit: MAX_ANSWER,
-                    });
-                }
-                Ok((_, Err(_))) | Err(_) if again => {
-                    tracing::debug!(host = pool.host(), "request sent again on a new connection");
-                }
-                Ok((_, Err(_))) | Err(_) => return Err(broken()),
-            }
-        }
+        let try_timeout = self.budgets.limits().try_timeout;
+        attempt::attempt(&pool, outgoing, try_timeout, hedge, budget).await
     }
-}
-
-fn build(
-    method: &Method,
-    url: &Url,
-    headers: &HeaderMap,
-    body: Bytes,
-    http2: bool,
-) -> Option<Request<Full<Bytes>>> {
-    let mut request = Request::new(Full::new(body));
-    *request.method_mut() = method.clone();
-    *request.headers_mut() = headers.clone();
-    if http2 {
-        *request.uri_mut() = url.as_str().parse::<Uri>().ok()?;
-    } else {
-        let mut target = url.path().to_owned();
-        if let Some(query) = url.query() {
-            target.push('?');
-            target.push_str(query);
-        }
-        *request.uri_mut() = target.parse::<Uri>().ok()?;
-        let host = match url.port() {
-            Some(port) => format!("{}:{port}", url.host_str()?),
-            None => url.host_str()?.to_owned(),
-        };
-        request
-            .headers_mut()
-            .insert(header::HOST, HeaderValue::from_str(&host).ok()?);
-    }
-    // hyper writes the length itself, and HTTP/2 forbids what belongs to one connection.
-    for name in [
-        header::CONTENT_LENGTH,
-        header::CONNECTION,
-        header::TRANSFER_ENCODING,
-    ] {
-        request.headers_mut().remove(&name as &HeaderName);
-    }
-    Some(request)
 }
 
 /// The matcher passes over what it cannot read, or takes a part of it for the host.

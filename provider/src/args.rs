@@ -84,6 +84,26 @@ pub struct Args {
     #[arg(long, env = "VAULTBIND_MOUNT_TIMEOUT", default_value = "30s", value_parser = duration)]
     pub mount_timeout: Duration,
 
+    /// Requests per second to each vault; Azure allows 4,000 in ten seconds for all its clients
+    #[arg(long, env = "VAULTBIND_VAULT_REQUESTS_PER_SECOND", value_name = "N", default_value_t = 400,
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub vault_requests_per_second: u32,
+
+    /// Requests at a time to each vault
+    #[arg(long, env = "VAULTBIND_VAULT_CONCURRENCY", value_name = "N", default_value_t = 64,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub vault_concurrency: u16,
+
+    /// How long a request to Azure may take before it counts as lost and is sent again
+    #[arg(long, env = "VAULTBIND_TRY_TIMEOUT", default_value = "5s", value_parser = duration)]
+    pub try_timeout: Duration,
+
+    /// How long at least to wait for an answer before the request is also sent on another
+    /// connection; 0s for never
+    #[arg(long, env = "VAULTBIND_HEDGE_AFTER", default_value = "300ms",
+          value_parser = duration_or_none)]
+    pub hedge_after: Duration,
+
     /// Largest answer to the driver in bytes; the driver's --max-call-recv-msg-size has to match
     #[arg(long, env = "VAULTBIND_MAX_MESSAGE_BYTES", default_value_t = 4 * 1024 * 1024)]
     pub max_message_bytes: usize,

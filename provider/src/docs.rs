@@ -12,7 +12,9 @@ use clap::{Arg, CommandFactory as _};
 use jiff::Timestamp;
 use serde_yaml::Value;
 use vaultbind_keyvault::Category;
-use vaultbind_keyvault::transport::{Call, Observer as _, Operation, Outcome, Service};
+use vaultbind_keyvault::transport::{
+    Call, ConnectionEvent, Hedge, Observer as _, Operation, Outcome, Service,
+};
 use vaultbind_proto::MountRequest;
 
 use crate::args::{Args, IGNORED_SWITCHES, IGNORED_VALUES};
@@ -356,6 +358,21 @@ fn everything_happened() -> Metrics {
                 duration: Duration::ZERO,
             });
         }
+    }
+    for service in [Service::Entra, Service::Imds, Service::Vault] {
+        observer.throttled(service, 429);
+        observer.waited(service, Duration::ZERO);
+        observer.circuit(service, true);
+    }
+    for hedge in [Hedge::Sent, Hedge::Won] {
+        observer.hedge(Service::Vault, hedge);
+    }
+    for event in [
+        ConnectionEvent::Dialled,
+        ConnectionEvent::Failed,
+        ConnectionEvent::Retired,
+    ] {
+        observer.connection(event);
     }
     drop(observer);
     Arc::into_inner(metrics).unwrap()

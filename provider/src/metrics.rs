@@ -13,7 +13,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use tonic::Code;
 use vaultbind_keyvault::cache::{CacheObserver, Evicted, Source, TokenEvent};
-use vaultbind_keyvault::transport::{Call, Observer, Outcome, Service};
+use vaultbind_keyvault::transport::{Call, ConnectionEvent, Hedge, Observer, Outcome, Service};
 
 use crate::status;
 
@@ -39,6 +39,11 @@ pub struct Metrics {
     cache_bytes: Gauge,
     stale_served: Counter,
     tokens: Family<EventLabels, Counter>,
+    throttled: Family<ServiceLabels, Counter>,
+    throttle_wait_seconds: Histogram,
+    hedged: Family<HedgeLabels, Counter>,
+    connections: Family<ConnectionLabels, Counter>,
+    circuits_open: Family<ServiceLabels, Gauge>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -73,6 +78,21 @@ struct TokenLabels {
     code: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ServiceLabels {
+    service: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HedgeLabels {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ConnectionLabels {
+    event: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("vaultbind");
@@ -91,6 +111,11 @@ impl Default for Metrics {
             cache_bytes: Gauge::default(),
             stale_served: Counter::default(),
             tokens: Family::default(),
+            throttled: Family::default(),
+            throttle_wait_seconds: histogram(),
+            hedged: Family::default(),
+            connections: Family::default(),
+            circuits_open: Family::default(),
             registry: Registry::default(),
         };
         let build = [("version", env!("CARGO_PKG_VERSION"))];
@@ -164,6 +189,32 @@ impl Default for Metrics {
             "What became of access tokens",
             metrics.tokens.clone(),
         );
+        registry.register(
+            "throttled_requests",
+            "Requests that Azure refused because there were too many, by service",
+            metrics.throttled.clone(),
+        );
+        registry.register_with_unit(
+            "throttle_wait",
+            "Time that requests waited for leave to be sent, of those that had to",
+            Unit::Seconds,
+            metrics.throttle_wait_seconds.clone(),
+        );
+        registry.register(
+            "hedged_requests",
+            "Requests sent a second time because the answer was late, and those answered first",
+            metrics.hedged.clone(),
+        );
+        registry.register(
+            "connections",
+            "Connections to Azure dialled, failed to be dialled, and retired because of silence",
+            metrics.connections.clone(),
+        );
+        registry.register(
+            "circuit_open",
+            "Vaults and other services that give no answers and are asked by one request at a time",
+            metrics.circuits_open.clone(),
+        );
         Self {
             registry,
             ..metrics
@@ -216,24 +267,70 @@ impl Observer for CallMetrics {
         let Self(metrics) = self;
         let code = outcome(call.outcome);
         let seconds = call.duration.as_secs_f64();
-        let source = match call.service {
-            Service::Vault => {
-                let operation = call.operation.as_str();
-                metrics
-                    .vault_requests
-                    .get_or_create(&RequestLabels { operation, code })
-                    .inc();
-                metrics.vault_seconds.observe(seconds);
-                return;
-            }
-            Service::Entra => "entra",
-            Service::Imds => "managed_identity",
-        };
+        if call.service == Service::Vault {
+            let operation = call.operation.as_str();
+            metrics
+                .vault_requests
+                .get_or_create(&RequestLabels { operation, code })
+                .inc();
+            metrics.vault_seconds.observe(seconds);
+            return;
+        }
+        let source = service(call.service);
         metrics
             .token_requests
             .get_or_create(&TokenLabels { source, code })
             .inc();
         metrics.token_seconds.observe(seconds);
+    }
+
+    fn throttled(&self, of: Service, _: u16) {
+        let labels = ServiceLabels {
+            service: service(of),
+        };
+        self.0.throttled.get_or_create(&labels).inc();
+    }
+
+    fn waited(&self, _: Service, duration: Duration) {
+        self.0.throttle_wait_seconds.observe(duration.as_secs_f64());
+    }
+
+    fn hedge(&self, _: Service, hedge: Hedge) {
+        let result = match hedge {
+            Hedge::Sent => "sent",
+            Hedge::Won => "won",
+        };
+        self.0.hedged.get_or_create(&HedgeLabels { result }).inc();
+    }
+
+    fn circuit(&self, of: Service, open: bool) {
+        let labels = ServiceLabels {
+            service: service(of),
+        };
+        let gauge = self.0.circuits_open.get_or_create(&labels);
+        if open {
+            gauge.inc()
+        } else {
+            gauge.dec()
+        };
+    }
+
+    fn connection(&self, event: ConnectionEvent) {
+        let event = match event {
+            ConnectionEvent::Dialled => "dialled",
+            ConnectionEvent::Failed => "failed",
+            ConnectionEvent::Retired => "retired",
+        };
+        let labels = ConnectionLabels { event };
+        self.0.connections.get_or_create(&labels).inc();
+    }
+}
+
+fn service(service: Service) -> &'static str {
+    match service {
+        Service::Vault => "vault",
+        Service::Entra => "entra",
+        Service::Imds => "managed_identity",
     }
 }
 
@@ -323,6 +420,15 @@ mod tests {
         call(Service::Vault, Operation::GetSecret, Outcome::Status(404));
         call(Service::Vault, Operation::GetSecret, Outcome::Status(418));
         call(Service::Entra, Operation::Token, Outcome::Unreachable);
+        let observer = CallMetrics(Arc::clone(&metrics));
+        observer.throttled(Service::Vault, 429);
+        observer.waited(Service::Vault, Duration::from_secs(2));
+        observer.hedge(Service::Vault, Hedge::Sent);
+        observer.hedge(Service::Vault, Hedge::Won);
+        observer.circuit(Service::Entra, true);
+        observer.circuit(Service::Vault, true);
+        observer.circuit(Service::Vault, false);
+        observer.connection(ConnectionEvent::Dialled);
         let text = metrics.render().unwrap();
         for line in [
             "vaultbind_mount_requests_total{code=\"NotFound\"} 1",
@@ -331,6 +437,13 @@ mod tests {
             "vaultbind_vault_requests_total{operation=\"get_secret\",code=\"404\"} 1",
             "vaultbind_vault_requests_total{operation=\"get_secret\",code=\"4xx\"} 1",
             "vaultbind_token_requests_total{source=\"entra\",code=\"unreachable\"} 1",
+            "vaultbind_throttled_requests_total{service=\"vault\"} 1",
+            "vaultbind_throttle_wait_seconds_bucket{le=\"2.5\"} 1",
+            "vaultbind_hedged_requests_total{result=\"sent\"} 1",
+            "vaultbind_hedged_requests_total{result=\"won\"} 1",
+            "vaultbind_circuit_open{service=\"entra\"} 1",
+            "vaultbind_circuit_open{service=\"vault\"} 0",
+            "vaultbind_connections_total{event=\"dialled\"} 1",
             "vaultbind_build_info{version=",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");

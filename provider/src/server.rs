@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use url::Url;
 use vaultbind_keyvault::cache::{Freshness, NoRandomness};
 use vaultbind_keyvault::transport::{Proxy, Roots, TransportError, TransportOptions};
-use vaultbind_keyvault::{Cache, CacheOptions, Transport};
+use vaultbind_keyvault::{Cache, CacheOptions, Limits, Transport};
 use vaultbind_proto::csi_driver_provider_server::CsiDriverProviderServer;
 
 use crate::args::Args;
@@ -143,6 +143,12 @@ impl Provider {
             roots,
             imds,
             observer: Some(observer),
+            limits: Limits {
+                requests_per_second: args.vault_requests_per_second,
+                concurrency: args.vault_concurrency.into(),
+                try_timeout: args.try_timeout,
+                hedge_after: Some(args.hedge_after).filter(|after| !after.is_zero()),
+            },
         })?;
         let options = MountOptions {
             defaults: Defaults {

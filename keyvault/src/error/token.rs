@@ -124,6 +124,10 @@ impl TokenError {
         match session.last_failure(&self.host)? {
             Failure::Status(429) => Some(TokenProblem::Throttled),
             Failure::Status(status @ 500..) => Some(TokenProblem::Failing(status)),
+            // What the managed identity endpoint says while it is being updated.
+            Failure::Status(status @ (404 | 410)) if self.host == crate::transport::IMDS_HOST => {
+                Some(TokenProblem::Failing(status))
+            }
             Failure::Unreachable(error) => Some(TokenProblem::Unreachable(error)),
             Failure::Status(_) => None,
         }
@@ -284,8 +288,17 @@ pub(super) fn remedy(unreachable: &Unreachable) -> &'static str {
         Unreachable::Name { .. } => {
             ": check the name, the cloud and the node's DNS (a private endpoint needs its zone)"
         }
-        Unreachable::Connect { .. } | Unreachable::Deadline { .. } | Unreachable::Broken { .. } => {
+        Unreachable::NameTimeout { .. } => {
+            ": check the node's DNS and the way to it (a NetworkPolicy must let the provider ask)"
+        }
+        Unreachable::Connect { .. }
+        | Unreachable::Silent { .. }
+        | Unreachable::Deadline { .. }
+        | Unreachable::Broken { .. } => {
             ": check the network path, firewall and proxy settings of the provider"
+        }
+        Unreachable::ProxyUntrusted { .. } => {
+            ": add the CA that signed it to the bundle that SSL_CERT_FILE names"
         }
         Unreachable::Proxy { .. } => ": check HTTPS_PROXY in the provider's environment",
         Unreachable::ProxyRefused { status: 407, .. } => {

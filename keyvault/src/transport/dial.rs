@@ -17,6 +17,9 @@ use tokio_rustls::TlsConnector;
 use tracing::debug;
 
 use super::Unreachable;
+use super::heard::{Heard, Listening};
+use super::http2::{Room, drive};
+use super::resolve::Resolver;
 
 /// TCP, CONNECT and TLS each get this long; the call's own deadline may be shorter.
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,7 +36,7 @@ pub(super) struct Origin {
 }
 
 pub(super) enum Connection {
-    Http2(http2::SendRequest<Full<Bytes>>),
+    Http2(http2::SendRequest<Full<Bytes>>, Heard, Arc<Room>),
     Http1(http1::SendRequest<Full<Bytes>>),
 }
 
@@ -42,6 +45,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for T {}
 
 pub(super) struct Dialer {
     proxies: Matcher,
+    resolver: Resolver,
     tls: Arc<ClientConfig>,
     /// Like `tls`, but offers no HTTP/2: a CONNECT is spoken over HTTP/1.1.
     proxy_tls: Arc<ClientConfig>,
@@ -53,6 +57,7 @@ impl Dialer {
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Self {
             proxies,
+            resolver: Resolver::default(),
             tls: Arc::new(tls),
             proxy_tls: Arc::new(proxy_tls),
         }
@@ -62,7 +67,7 @@ impl Dialer {
     pub(super) async fn dial(&self, origin: &Origin) -> Result<Connection, Unreachable> {
         if !origin.tls {
             // Only the managed identity endpoint is plain HTTP; it never goes through a proxy.
-            let stream = connect(&origin.host, origin.port).await?;
+            let stream = self.connect(&origin.host, origin.port).await?;
             return http1_handshake(&origin.host, stream)
                 .await
                 .map(Connection::Http1);
@@ -70,11 +75,13 @@ impl Dialer {
         let host = origin.host.as_str();
         let tcp: Box<dyn Stream> = match self.intercept(origin) {
             Some(proxy) => self.tunnel(&proxy, origin).await?,
-            None => Box::new(connect(host, origin.port).await?),
+            None => Box::new(self.connect(host, origin.port).await?),
         };
         let tls = tls_handshake(&self.tls, host, tcp).await?;
         if tls.get_ref().1.alpn_protocol() == Some(b"h2") {
-            http2_handshake(host, tls).await.map(Connection::Http2)
+            let (tls, heard) = Listening::new(tls);
+            let (sender, room) = http2_handshake(host, tls).await?;
+            Ok(Connection::Http2(sender, heard, room))
         } else {
             http1_handshake(host, tls).await.map(Connection::Http1)
         }
@@ -107,12 +114,19 @@ impl Dialer {
             ));
         }
 
-        let tcp = connect(&host, port)
+        let tcp = self
+            .connect(&host, port)
             .await
             .map_err(|error| failed(error.to_string()))?;
         let stream: Box<dyn Stream> = if secure {
             let tls = tls_handshake(&self.proxy_tls, &host, Box::new(tcp)).await;
-            Box::new(tls.map_err(|error| failed(error.to_string()))?)
+            Box::new(tls.map_err(|error| match error {
+                Unreachable::Untrusted { reason, .. } => Unreachable::ProxyUntrusted {
+                    proxy: name.clone(),
+                    reason,
+                },
+                error => failed(error.to_string()),
+            })?)
         } else {
             Box::new(tcp)
         };
@@ -153,38 +167,38 @@ impl Dialer {
             .map_err(|_| failed("the connection broke".to_owned()))?;
         Ok(Box::new(TokioIo::new(upgraded)))
     }
+
+    async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, Unreachable> {
+        // IPv6 literals stand in brackets in URIs and without them in a lookup.
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let unresolved = || Unreachable::Name {
+            host: host.to_owned(),
+        };
+        let addresses = within(self.resolver.resolve(bare, port))
+            .await
+            .ok_or_else(|| Unreachable::NameTimeout {
+                host: host.to_owned(),
+            })?
+            .map_err(|_| unresolved())?;
+        if addresses.is_empty() {
+            return Err(unresolved());
+        }
+        let stream = within(TcpStream::connect(addresses.as_slice()))
+            .await
+            .ok_or_else(|| Unreachable::Connect {
+                host: host.to_owned(),
+                reason: "timed out".to_owned(),
+            })?
+            .map_err(|error| Unreachable::connect(host, &error))?;
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(%host, %error, "TCP_NODELAY not set");
+        }
+        Ok(stream)
+    }
 }
 
 async fn within<F: Future>(future: F) -> Option<F::Output> {
     tokio::time::timeout(STEP_TIMEOUT, future).await.ok()
-}
-
-async fn connect(host: &str, port: u16) -> Result<TcpStream, Unreachable> {
-    // IPv6 literals stand in brackets in URIs and without them in a lookup.
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let unresolved = || Unreachable::Name {
-        host: host.to_owned(),
-    };
-    let timed_out = || Unreachable::Connect {
-        host: host.to_owned(),
-        reason: "timed out".to_owned(),
-    };
-    let addresses: Vec<_> = within(tokio::net::lookup_host((bare, port)))
-        .await
-        .ok_or_else(unresolved)?
-        .map_err(|_| unresolved())?
-        .collect();
-    if addresses.is_empty() {
-        return Err(unresolved());
-    }
-    let stream = within(TcpStream::connect(addresses.as_slice()))
-        .await
-        .ok_or_else(timed_out)?
-        .map_err(|error| Unreachable::connect(host, &error))?;
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%host, %error, "TCP_NODELAY not set");
-    }
-    Ok(stream)
 }
 
 async fn tls_handshake(
@@ -233,7 +247,7 @@ fn certificate_problem(problem: &rustls::CertificateError) -> &'static str {
 async fn http2_handshake(
     host: &str,
     stream: impl Stream,
-) -> Result<http2::SendRequest<Full<Bytes>>, Unreachable> {
+) -> Result<(http2::SendRequest<Full<Bytes>>, Arc<Room>), Unreachable> {
     let broken = || Unreachable::Broken {
         host: host.to_owned(),
     };
@@ -248,12 +262,14 @@ async fn http2_handshake(
         .ok_or_else(broken)?
         .map_err(|_| broken())?;
     let host = host.to_owned();
+    let room = Arc::new(Room::default());
+    let driven = drive(connection, Arc::clone(&room));
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        if let Err(error) = driven.await {
             debug!(%host, %error, "HTTP/2 connection ended");
         }
     });
-    Ok(sender)
+    Ok((sender, room))
 }
 
 async fn http1_handshake(

@@ -1,11 +1,47 @@
 use std::time::Duration;
 
-/// Told of every call that goes out to Azure, when its answer has come or failed to come.
+/// Told of every call that goes out to Azure, when its answer has come or failed to come, and of
+/// what held it up.
 ///
 /// All fields come from small closed sets, so that they can label metrics.
 pub trait Observer: Send + Sync {
-    /// One call has ended.
+    /// One call has ended. One that was hedged counts once.
     fn call(&self, call: &Call);
+
+    /// A service refused to be asked so often, with this HTTP status.
+    fn throttled(&self, _service: Service, _status: u16) {}
+
+    /// A call waited so long for leave to be sent.
+    fn waited(&self, _service: Service, _duration: Duration) {}
+
+    /// A call was sent a second time beside the first.
+    fn hedge(&self, _service: Service, _hedge: Hedge) {}
+
+    /// A service stopped to give answers (`open`), or gives them again.
+    fn circuit(&self, _service: Service, _open: bool) {}
+
+    /// A connection came or went.
+    fn connection(&self, _event: ConnectionEvent) {}
+}
+
+/// What became of a second send beside the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hedge {
+    /// It was sent.
+    Sent,
+    /// Its answer was the first.
+    Won,
+}
+
+/// What happened to a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ConnectionEvent {
+    /// It was opened.
+    Dialled,
+    /// It could not be opened.
+    Failed,
+    /// It was silent for too long and gets no more requests.
+    Retired,
 }
 
 /// One call to Azure.

@@ -9,6 +9,12 @@ pub enum Unreachable {
         /// The name asked for.
         host: String,
     },
+    /// DNS did not say whether the host's name has an address.
+    #[error("the name {host} cannot be resolved: no answer from DNS in time")]
+    NameTimeout {
+        /// The name asked for.
+        host: String,
+    },
     /// No TCP connection.
     #[error("no connection to {host}: {reason}")]
     Connect {
@@ -23,6 +29,14 @@ pub enum Unreachable {
         /// The proxy, without credentials.
         proxy: String,
         /// What went wrong.
+        reason: String,
+    },
+    /// The proxy is reached over TLS and its own certificate is not trusted.
+    #[error("the TLS certificate of the proxy {proxy} is not trusted ({reason})")]
+    ProxyUntrusted {
+        /// The proxy, without credentials.
+        proxy: String,
+        /// What is wrong with the certificate.
         reason: String,
     },
     /// The proxy answered the CONNECT with something other than success.
@@ -57,7 +71,13 @@ pub enum Unreachable {
         /// The host asked.
         host: String,
     },
-    /// The time budget ended first.
+    /// The request was sent and one try's time ended first.
+    #[error("{host} did not answer in time")]
+    Silent {
+        /// The host asked.
+        host: String,
+    },
+    /// The time budget of the whole call ended first.
     #[error("{host} did not answer in time")]
     Deadline {
         /// The host asked.
@@ -93,13 +113,16 @@ impl Unreachable {
     pub fn is_final(&self) -> bool {
         match self {
             Self::Name { .. }
+            | Self::NameTimeout { .. }
             | Self::Connect { .. }
             | Self::Proxy { .. }
             | Self::Tls { .. }
+            | Self::Silent { .. }
             | Self::Broken { .. } => false,
             // A gateway error of the proxy is what a passing failure of the far side looks like.
             Self::ProxyRefused { status, .. } => !matches!(status, 502..=504),
             Self::Untrusted { .. }
+            | Self::ProxyUntrusted { .. }
             | Self::Deadline { .. }
             | Self::TooLarge { .. }
             | Self::WrongHost { .. } => true,

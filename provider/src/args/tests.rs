@@ -50,6 +50,12 @@ fn defaults_are_those_of_the_documentation() {
     assert_eq!(args.mount_timeout, Duration::from_secs(30));
     assert_eq!(args.max_message_bytes, 4_194_304);
     assert!(args.allow_uids.is_empty());
+    assert_eq!(
+        (args.vault_requests_per_second, args.vault_concurrency),
+        (400, 64)
+    );
+    assert_eq!(args.try_timeout, Duration::from_secs(5));
+    assert_eq!(args.hedge_after, Duration::from_millis(300));
 }
 
 #[test]
@@ -63,6 +69,10 @@ fn mistakes_name_the_flag_and_the_remedy() {
         (&["--mount-timeout=0s"], "must be more than zero"),
         (&["--mount-timeout=2000000000000h"], "at most an hour"),
         (&["--construct-pem-chain=yes"], "use true or false"),
+        (&["--try-timeout=0s"], "must be more than zero"),
+        (&["--hedge-after=-1s"], "must be more than zero"),
+        (&["--vault-concurrency=0"], "0 is not in 1.."),
+        (&["--vault-requests-per-second=0"], "0 is not in 1.."),
         (&["--no-such-flag"], "--no-such-flag"),
     ];
     for (arguments, expected) in cases {
@@ -77,10 +87,12 @@ fn switches_can_be_turned_off() {
         "--construct-pem-chain=false",
         "--allow-uid=7,8",
         "--allow-uid=9",
+        "--hedge-after=0s",
     ])
     .unwrap();
     assert!(!args.construct_pem_chain);
     assert_eq!(args.allow_uids, [7, 8, 9]);
+    assert!(args.hedge_after.is_zero());
 }
 
 #[test]
