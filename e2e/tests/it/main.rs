@@ -17,6 +17,8 @@ mod cache;
 mod connections;
 mod identities;
 mod judges;
+mod lost_requests;
 mod mounts;
 mod process;
 mod support;
+mod throttling;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use vaultbind_azure::{Call, Match, Service};
 use vaultbind_e2e::leaks::LogFolder;
 use vaultbind_e2e::stage::{
     CLIENT, ISSUER, NAMESPACE, SERVICE_ACCOUNT, Stage, TENANT, VAULT, random,
@@ -120,6 +121,27 @@ fn secrets_of(secrets: &[(&str, &str)]) -> String {
         .map(|(name, value)| format!("  - {{name: {name}, value: {value}}}\n"))
         .collect();
     format!("  secrets:\n{secrets}")
+}
+
+/// The calls to a service so far.
+pub(crate) fn calls_to(stage: &Stage, service: Service) -> Vec<Call> {
+    let calls = stage.azure.calls().into_iter();
+    calls.filter(|call| call.service == service).collect()
+}
+
+/// All calls of a service.
+pub(crate) fn of(service: Service) -> Match {
+    Match {
+        service: Some(service),
+        ..Match::default()
+    }
+}
+
+/// The value of one of the provider's series; 0 while it is not shown.
+pub(crate) fn metric(stage: &Stage, series: &str) -> u64 {
+    let text = stage.provider.metrics().render().unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(series));
+    line.map_or(0, |value| value.trim().parse().unwrap())
 }
 
 /// Unix seconds.
