@@ -44,6 +44,14 @@ bed-down: ## Remove the cluster of make bed
 e2e: ## Run the scenarios on a real cluster, as root; SCENARIO=part of a name runs fewer
 	e2e/summary e2e/cluster/run $(SCENARIO)
 
+.PHONY: bench
+bench: ## Measure the provider; SHORT=1 takes a minute, PEER=go or a path adds a column, ONLY=a line's name
+	e2e/bench/run bench
+
+.PHONY: soak
+soak: ## Run the provider for MINUTES (30) with rotation and faults, and check every byte
+	e2e/bench/run soak
+
 .PHONY: lint
 lint: $(CARGO_DENY) ## Check format, lints, licences and sources of dependencies, scripts and links
 	cargo fmt --all --check

@@ -6,6 +6,7 @@ mod volume;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use hyper_util::rt::TokioIo;
@@ -136,6 +137,27 @@ impl Provider {
             .mount(request)
             .await
             .map(tonic::Response::into_inner)
+    }
+
+    /// Calls Mount with a deadline, which the driver takes over from kubelet and the provider is told.
+    ///
+    /// # Errors
+    /// The provider's status; `DEADLINE_EXCEEDED` when there is none in time.
+    pub async fn mount_within(
+        &self,
+        request: MountRequest,
+        deadline: Duration,
+    ) -> Result<MountResponse, Status> {
+        let mut request = tonic::Request::new(request);
+        request.set_timeout(deadline);
+        let mut client = self.client.clone();
+        let started = Instant::now();
+        match tokio::time::timeout(deadline, client.mount(request)).await {
+            Ok(Ok(answer)) => Ok(answer.into_inner()),
+            Ok(Err(status)) if started.elapsed() < deadline => Err(status),
+            // Whoever notices the deadline first has a status of its own for it.
+            _ => Err(Status::deadline_exceeded("no answer within the deadline")),
+        }
     }
 
     /// Calls Version.
