@@ -155,7 +155,7 @@ fn holds_token(text: &[u8]) -> bool {
     })
 }
 
-/// The value as it is, and as base64, hexadecimal, URL-escaped and JSON-escaped text.
+/// The value as it is, and as base64, hexadecimal, URL-escaped, form-encoded and JSON-escaped text.
 fn forms_of(value: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let mut forms = vec![("plain", value.to_vec())];
     // Inside a longer text the value can begin at any of three positions of a base64 group; the
@@ -188,6 +188,8 @@ fn forms_of(value: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         })
         .collect();
     forms.push(("URL", url.into_bytes()));
+    let form: String = url::form_urlencoded::byte_serialize(value).collect();
+    forms.push(("form", form.into_bytes()));
     if let Ok(text) = std::str::from_utf8(value) {
         let json = serde_json::Value::from(text).to_string();
         forms.push(("JSON", json.trim_matches('"').as_bytes().to_vec()));
@@ -206,7 +208,7 @@ fn list(value: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    const VALUE: &str = "p\"ss/wörd~~~~??0123456789";
+    const VALUE: &str = "p\"ss/wörd ~~~~??0123456789";
 
     fn forms_found(log: &str) -> BTreeSet<&'static str> {
         let folder = tempfile::tempdir().unwrap();
@@ -231,7 +233,14 @@ mod tests {
             (URL_SAFE_NO_PAD.encode(format!("xy{VALUE}")), "base64url"),
             (VALUE.bytes().map(|b| format!("{b:02x}")).collect(), "hex"),
             (VALUE.bytes().map(|b| format!("{b:02X}")).collect(), "HEX"),
-            ("p%22ss%2Fw%C3%B6rd~~~~%3F%3F0123456789".to_owned(), "URL"),
+            (
+                "p%22ss%2Fw%C3%B6rd%20~~~~%3F%3F0123456789".to_owned(),
+                "URL",
+            ),
+            (
+                "secret=p%22ss%2Fw%C3%B6rd+%7E%7E%7E%7E%3F%3F0123456789&a=b".to_owned(),
+                "form",
+            ),
             (serde_json::Value::from(VALUE).to_string(), "JSON"),
             (format!("{:?}", VALUE.as_bytes()), "byte list"),
         ];

@@ -14,6 +14,7 @@ mod sensitive;
 mod session;
 #[cfg(test)]
 mod testing;
+pub mod text;
 pub mod transport;
 pub mod vault;
 

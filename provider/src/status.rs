@@ -2,6 +2,7 @@
 
 use tonic::{Code, Status};
 use vaultbind_keyvault::Category;
+use vaultbind_keyvault::text::printable;
 
 use crate::mount::MountError;
 
@@ -43,7 +44,9 @@ pub(crate) fn name(code: Code) -> &'static str {
     }
 }
 
+/// The errors clean what they quote; this holds for whatever one of them has overlooked.
 fn bounded(message: &str) -> String {
+    let message = &printable(message, usize::MAX);
     if message.chars().count() <= MAX_MESSAGE_CHARS {
         return message.to_owned();
     }

@@ -6,6 +6,7 @@ use azure_core::error::ErrorKind;
 use azure_core::http::headers::HeaderName;
 use serde::Deserialize;
 
+use crate::text::printable;
 use crate::transport::Unreachable;
 
 /// The parts of an SDK error that matter.
@@ -54,7 +55,7 @@ pub(super) fn cause(error: &azure_core::Error) -> Cause {
                 found.request_id = response
                     .headers()
                     .get_optional_string(&REQUEST_ID)
-                    .map(|id| clean(&id, 64));
+                    .map(|id| printable(&id, 64));
                 read_body(response.body().as_ref(), &mut found);
             }
             refusal = Some(found);
@@ -101,26 +102,20 @@ fn read_body(body: &[u8], refusal: &mut Refusal) {
     };
     match body.error {
         Detail::Code(code) => {
-            refusal.code = Some(clean(&code, 64));
+            refusal.code = Some(printable(&code, 64));
             refusal.inner_code = body.error_codes.first().map(u64::to_string);
-            refusal.message = clean(&body.error_description.unwrap_or_default(), 400);
+            refusal.message = printable(&body.error_description.unwrap_or_default(), 400);
         }
         Detail::Nested {
             code,
             message,
             innererror,
         } => {
-            refusal.code = code.map(|code| clean(&code, 64));
-            refusal.inner_code = innererror.and_then(|e| e.code).map(|code| clean(&code, 64));
-            refusal.message = clean(&message.unwrap_or_default(), 400);
+            refusal.code = code.map(|code| printable(&code, 64));
+            refusal.inner_code = innererror
+                .and_then(|e| e.code)
+                .map(|code| printable(&code, 64));
+            refusal.message = printable(&message.unwrap_or_default(), 400);
         }
     }
-}
-
-/// Foreign text made fit for a log line: no control characters, bounded.
-pub(super) fn clean(text: &str, max: usize) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(max)
-        .collect()
 }

@@ -6,6 +6,7 @@ use super::token::remedy;
 use crate::ObjectType;
 use crate::identity::SYSTEM_ASSIGNED;
 use crate::session::{Failure, Session};
+use crate::text::printable;
 use crate::transport::Unreachable;
 use crate::vault::ObjectId;
 
@@ -347,8 +348,9 @@ impl fmt::Display for FetchError {
             ),
             FetchProblem::UnsupportedKey { kind } => write!(
                 f,
-                "{object} in vault {vault} has key type {kind}, which has no public part to \
-                 mount: use an RSA or EC key"
+                "{object} in vault {vault} has key type {}, which has no public part to \
+                 mount: use an RSA or EC key",
+                printable(kind, 30)
             ),
         }
     }

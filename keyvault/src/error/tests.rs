@@ -180,6 +180,33 @@ fn the_longest_names_leave_room_for_the_remedy() {
 }
 
 #[test]
+fn what_a_vault_says_cannot_break_or_fill_a_message() {
+    let hostile = format!("a\r\nERROR\u{202e}b{}", "c".repeat(5_000));
+    let session = session();
+    let object = object(ObjectType::Key);
+    let kind = FetchProblem::UnsupportedKey {
+        kind: hostile.clone(),
+    };
+    let body = serde_json::json!({"error": {"code": hostile, "message": hostile,
+        "innererror": {"code": hostile}}});
+    let entra = serde_json::json!({"error": hostile, "error_description": hostile});
+    let identity = workload_identity();
+    let mut texts = vec![FetchError::new(&session, CLIENT, &object, kind).to_string()];
+    for status in [400, 403, 418] {
+        let error = answer(status, &body.to_string());
+        let error = FetchError::from_azure(&session, CLIENT, &object, &error);
+        texts.extend([error.to_string(), error.code.unwrap()]);
+        let error = answer(status, &entra.to_string());
+        let error = TokenError::from_azure(&session, &identity, &error);
+        texts.extend([error.to_string(), error.detail]);
+    }
+    for text in texts {
+        assert!(text.chars().count() <= 400, "{text}");
+        assert!(!text.contains(crate::text::is_unprintable), "{text:?}");
+    }
+}
+
+#[test]
 fn an_outage_is_told_without_the_object_that_it_happened_to_hit() {
     let session = session();
     for problem in [FetchProblem::Throttled, FetchProblem::Failing(503)] {

@@ -5,9 +5,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
 use super::Category;
-use super::azure::{Cause, Refusal, cause, clean};
+use super::azure::{Cause, Refusal, cause};
 use crate::identity::Identity;
 use crate::session::{Failure, Session};
+use crate::text::printable;
 use crate::transport::Unreachable;
 
 /// No token was to be had.
@@ -387,8 +388,8 @@ fn mismatch(code: u32, identity: &Identity) -> String {
         .and_then(|payload| URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok())
         .and_then(|payload| serde_json::from_slice(&payload).ok())
         .unwrap_or_default();
-    let issuer = clean(&claims.iss, 100);
-    let subject = clean(&claims.sub, 110);
+    let issuer = printable(&claims.iss, 100);
+    let subject = printable(&claims.sub, 110);
     match code {
         700211 => format!("issuer '{issuer}' (to the last slash)"),
         700212 => "the audience of the token (by default api://AzureADTokenExchange)".to_owned(),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use vaultbind_keyvault::text::is_unprintable;
+
 /// Longest piece of somebody else's text in a message, in characters.
 const LONGEST_QUOTE: usize = 60;
 
@@ -26,12 +28,6 @@ impl fmt::Display for Quoted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\"", self.0)
     }
-}
-
-/// Control characters, and those that break or turn round a line without being one.
-fn is_unprintable(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// An entry of `objects`, counted from 0.
