@@ -13,7 +13,7 @@ use vaultbind_keyvault::{Content, Fetched, Sensitive, Validity};
 use vaultbind_pki::pem;
 use vaultbind_proto::MountRequest;
 use vaultbind_provider::render::{RenderOptions, render};
-use vaultbind_provider::request::{Defaults, Encoding, Format, Object, Request};
+use vaultbind_provider::request::{Classes, Defaults, Encoding, Format, Object, Request};
 
 /// The same file as that of the benches of PKCS#12.
 const PFX: &[u8] = include_bytes!("../../keyvault/pki/benches/modern.p12");
@@ -59,7 +59,14 @@ fn decode(criterion: &mut Criterion) {
     for secrets in [10, 50] {
         let request = request(secrets);
         group.bench_function(format!("{secrets} secrets"), |bencher| {
-            let decode = || Request::decode(black_box(&request), &Defaults::default(), now);
+            let decode = || {
+                Request::decode(
+                    black_box(&request),
+                    &Defaults::default(),
+                    &Classes::default(),
+                    now,
+                )
+            };
             bencher.iter(|| decode().expect("a good request"));
         });
     }

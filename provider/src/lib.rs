@@ -10,6 +10,7 @@ pub mod args;
 mod docs;
 mod duration;
 mod http;
+mod lru;
 pub mod metrics;
 pub mod mount;
 mod probe;

@@ -15,7 +15,7 @@ use vaultbind_keyvault::{Cache, Content, Fetched, Identity, ObjectId};
 use vaultbind_proto::{File, MountRequest, MountResponse};
 
 use crate::render::{RenderOptions, Rendered, RenderedFile, render};
-use crate::request::{Defaults, IdentitySource, Object, Request};
+use crate::request::{Classes, Defaults, IdentitySource, Object, Request};
 
 pub use error::{FetchFailure, MountError};
 pub use report::Report;
@@ -38,12 +38,17 @@ pub struct MountOptions {
 pub struct Mounter {
     cache: Arc<Cache>,
     options: MountOptions,
+    classes: Classes,
 }
 
 impl Mounter {
     /// Serves mounts from `cache`.
     pub fn new(cache: Arc<Cache>, options: MountOptions) -> Self {
-        Self { cache, options }
+        Self {
+            cache,
+            options,
+            classes: Classes::default(),
+        }
     }
 
     /// Answers one request. `limit` is how long the caller waits, if it says so.
@@ -68,7 +73,7 @@ impl Mounter {
             .min(limit.unwrap_or(self.options.timeout));
         let deadline = Instant::now() + timeout;
         let now = Timestamp::now();
-        let request = Request::decode(request, &self.options.defaults, now)
+        let request = Request::decode(request, &self.options.defaults, &self.classes, now)
             .inspect_err(|_| report.undecoded(&request.attributes))?;
         let principal = principal(&request);
         report.request(&request, &principal.identity);
@@ -189,17 +194,23 @@ fn render_each(
 }
 
 fn principal(request: &Request) -> Principal {
-    let tenant = request.tenant.clone();
     let identity = match &request.identity {
         IdentitySource::WorkloadIdentity {
-            client_id, token, ..
-        } => Identity::WorkloadIdentity {
             tenant,
+            client_id,
+            token,
+            ..
+        } => Identity::WorkloadIdentity {
+            tenant: tenant.clone(),
             client: client_id.clone(),
             token: token.clone(),
         },
-        IdentitySource::ServicePrincipal { client_id, secret } => Identity::ServicePrincipal {
+        IdentitySource::ServicePrincipal {
             tenant,
+            client_id,
+            secret,
+        } => Identity::ServicePrincipal {
+            tenant: tenant.clone(),
             client: client_id.clone(),
             secret: secret.clone(),
         },

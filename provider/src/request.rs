@@ -16,6 +16,8 @@ mod path;
 mod tests;
 mod tokens;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use vaultbind_keyvault::cache::Freshness;
 use vaultbind_keyvault::{
@@ -25,6 +27,7 @@ use vaultbind_proto::MountRequest;
 
 pub use error::{EntryRef, Place, Quoted, RequestError};
 pub use mode::{FileMode, ModeError};
+pub use objects::Classes;
 pub use path::{FilePath, PathError};
 
 /// What holds where a SecretProviderClass says nothing.
@@ -43,9 +46,7 @@ pub struct Request {
     pub pod: Pod,
     /// The SecretProviderClass, if the caller names it; the sync controller does not.
     pub class: Option<String>,
-    /// The tenant that issues the vault's tokens.
-    pub tenant: TenantId,
-    /// The cloud of tenant and vault.
+    /// The cloud of identity and vault.
     pub cloud: Cloud,
     /// The vault.
     pub vault: VaultName,
@@ -53,8 +54,9 @@ pub struct Request {
     pub identity: IdentitySource,
     /// How fresh the objects have to be.
     pub freshness: Freshness,
-    /// What is read, in the order of the class; no two objects share a path.
-    pub objects: Vec<Object>,
+    /// What is read, in the order of the class; no two objects share a path. Shared by all
+    /// requests of the class.
+    pub objects: Arc<[Object]>,
 }
 
 /// The pod a volume belongs to, as kubelet names it.
@@ -75,6 +77,8 @@ pub struct Pod {
 pub enum IdentitySource {
     /// A federated identity, proven by the pod's ServiceAccount token.
     WorkloadIdentity {
+        /// The tenant that issues the vault's tokens.
+        tenant: TenantId,
         /// The application or managed identity that trusts the ServiceAccount.
         client_id: ClientId,
         /// The ServiceAccount token.
@@ -86,6 +90,8 @@ pub enum IdentitySource {
     },
     /// An application, proven by its client secret from the volume's `nodePublishSecretRef`.
     ServicePrincipal {
+        /// The tenant that issues the vault's tokens.
+        tenant: TenantId,
         /// The application.
         client_id: ClientId,
         /// Its client secret.
@@ -151,33 +157,45 @@ impl Object {
 }
 
 impl Request {
-    /// Reads the driver's request. `now` decides whether a ServiceAccount token has expired.
+    /// Reads the driver's request. `now` decides whether a ServiceAccount token has expired;
+    /// `classes` remembers the decoded `objects`.
     ///
     /// # Errors
     /// The first thing wrong with the request. The same request gives the same error.
     pub fn decode(
         request: &MountRequest,
         defaults: &Defaults,
+        classes: &Classes,
         now: Timestamp,
     ) -> Result<Self, RequestError> {
+        let mount = tracing::Span::current();
+        let _span = tracing::debug_span!("decode").entered();
         let attributes = parameters::attributes(&request.attributes)?;
         let secrets = parameters::secrets(&request.secrets)?;
         let mode = mode::of_permission(&request.permission)?;
 
         let pod = parameters::pod(&attributes)?;
+        let class = attributes.optional("secretProviderClass");
+        mount.record("namespace", pod.namespace.as_str());
+        mount.record("pod", pod.name.as_str());
+        mount.record("class", class.as_deref());
         let managed = parameters::wants_managed_identity(&attributes)?;
         let vault = parameters::vault(&attributes)?;
-        let tenant = parameters::tenant(&attributes)?;
+        // The node's endpoint knows the tenant of a managed identity: whatever a class says about
+        // it, or does not say, makes no difference.
+        let tenant = if managed {
+            None
+        } else {
+            Some(parameters::tenant(&attributes)?)
+        };
         let cloud = parameters::cloud(&attributes, defaults.cloud)?;
         let freshness = parameters::freshness(&attributes, defaults.freshness)?;
-        let identity = identity::choose(managed, &attributes, &secrets, cloud, now)?;
-        let objects = objects::decode(attributes.raw("objects"), mode)?;
+        let identity = identity::choose(tenant, &attributes, &secrets, cloud, now)?;
+        let objects = classes.decode(attributes.raw("objects"), mode)?;
 
-        let class = attributes.optional("secretProviderClass");
         Ok(Self {
             pod,
             class,
-            tenant,
             cloud,
             vault,
             identity,

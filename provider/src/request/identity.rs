@@ -2,34 +2,36 @@
 //! a client id, else a service principal.
 
 use jiff::Timestamp;
-use vaultbind_keyvault::{ClientId, Cloud, Sensitive};
+use vaultbind_keyvault::{ClientId, Cloud, Sensitive, TenantId};
 
 use super::IdentitySource;
 use super::error::{Quoted, RequestError};
 use super::parameters::Texts;
 use super::tokens;
 
-/// Chooses the identity and takes its proof out of the request.
+/// Chooses the identity and takes its proof out of the request. A managed identity is the one
+/// without a tenant.
 pub(super) fn choose(
-    managed: bool,
+    tenant: Option<TenantId>,
     attributes: &Texts,
     secrets: &Texts,
     cloud: Cloud,
     now: Timestamp,
 ) -> Result<IdentitySource, RequestError> {
-    if managed {
+    let Some(tenant) = tenant else {
         let client_id = match attributes.get("userAssignedIdentityID") {
             "" => None,
             text => Some(client_id("userAssignedIdentityID", text)?),
         };
         return Ok(IdentitySource::ManagedIdentity { client_id });
-    }
+    };
     match attributes.get("clientID") {
-        "" => service_principal(secrets),
+        "" => service_principal(tenant, secrets),
         text => {
             let client_id = client_id("clientID", text)?;
             let found = tokens::find(attributes, secrets, cloud, now)?;
             Ok(IdentitySource::WorkloadIdentity {
+                tenant,
                 client_id,
                 token: found.token,
                 audience: found.audience.to_owned(),
@@ -46,7 +48,7 @@ fn client_id(parameter: &'static str, text: &str) -> Result<ClientId, RequestErr
     })
 }
 
-fn service_principal(secrets: &Texts) -> Result<IdentitySource, RequestError> {
+fn service_principal(tenant: TenantId, secrets: &Texts) -> Result<IdentitySource, RequestError> {
     // Kubelet may put the ServiceAccount tokens among the secrets.
     if !secrets.has_other_than(tokens::ATTRIBUTE) {
         return Err(RequestError::IdentityMissing);
@@ -61,5 +63,9 @@ fn service_principal(secrets: &Texts) -> Result<IdentitySource, RequestError> {
         .parse()
         .map_err(|_| RequestError::CredentialClientId)?;
     let secret = Sensitive::from(required("clientsecret")?);
-    Ok(IdentitySource::ServicePrincipal { client_id, secret })
+    Ok(IdentitySource::ServicePrincipal {
+        tenant,
+        client_id,
+        secret,
+    })
 }

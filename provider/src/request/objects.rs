@@ -1,11 +1,13 @@
 //! The `objects` parameter: its entries, checked one by one and against each other.
 
+mod classes;
 mod yaml;
 
 use std::collections::HashMap;
 
 use vaultbind_keyvault::{ObjectName, ObjectType};
 
+pub use self::classes::Classes;
 use self::yaml::Fields;
 use super::error::{EntryRef, Quoted, RequestError};
 use super::mode::FileMode;

@@ -88,7 +88,7 @@ fn now() -> Timestamp {
 }
 
 fn decode(request: &MountRequest) -> Result<Request, RequestError> {
-    Request::decode(request, &Defaults::default(), now())
+    Request::decode(request, &Defaults::default(), &Classes::default(), now())
 }
 
 fn refusal(request: &MountRequest) -> String {
@@ -117,17 +117,17 @@ fn a_full_request_decodes_into_types() {
                 service_account: Some("api".into()),
             },
             class: Some("payments".into()),
-            tenant: TENANT.parse().unwrap(),
             cloud: Cloud::Public,
             vault: "kv-payments".parse().unwrap(),
             freshness: Freshness::default(),
             identity: IdentitySource::WorkloadIdentity {
+                tenant: TENANT.parse().unwrap(),
                 client_id: CLIENT.parse().unwrap(),
                 token: "token-text".into(),
                 audience: AUDIENCE.into(),
                 expires: Some("2026-06-01T00:00:00Z".parse().unwrap()),
             },
-            objects: vec![Object {
+            objects: [Object {
                 object_type: ObjectType::Secret,
                 name: "db".parse().unwrap(),
                 version: None,
@@ -135,7 +135,8 @@ fn a_full_request_decodes_into_types() {
                 mode: "0644".parse().unwrap(),
                 encoding: Encoding::Utf8,
                 format: Format::Pem,
-            }],
+            }]
+            .into(),
         }
     );
 }

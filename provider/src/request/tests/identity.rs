@@ -55,7 +55,11 @@ fn a_service_principals_keys_are_found_in_any_case_and_its_secret_is_kept_verbat
         let client_id = CLIENT.parse().unwrap();
         assert_eq!(
             identity,
-            IdentitySource::ServicePrincipal { client_id, secret }
+            IdentitySource::ServicePrincipal {
+                tenant: TENANT.parse().unwrap(),
+                client_id,
+                secret
+            }
         );
     }
 }

@@ -2,7 +2,7 @@ use super::*;
 
 fn objects(text: &str) -> Vec<Object> {
     match Sent::new().with("objects", text).decode() {
-        Ok(request) => request.objects,
+        Ok(request) => request.objects.to_vec(),
         Err(error) => panic!("{text}: {error}"),
     }
 }

@@ -170,6 +170,15 @@ fn the_first_fault_in_order_is_the_one_reported() {
     }
 }
 
+/// The tenant of an identity that has one.
+fn tenant(request: &Request) -> Option<&TenantId> {
+    match &request.identity {
+        IdentitySource::WorkloadIdentity { tenant, .. }
+        | IdentitySource::ServicePrincipal { tenant, .. } => Some(tenant),
+        IdentitySource::ManagedIdentity { .. } => None,
+    }
+}
+
 #[test]
 fn values_are_trimmed_and_names_are_exact() {
     let sent = Sent::new()
@@ -177,7 +186,7 @@ fn values_are_trimmed_and_names_are_exact() {
         .with("tenantID", "\tcontoso.com ");
     let request = sent.decode().unwrap();
     assert_eq!(request.vault.as_str(), "kv-payments");
-    assert_eq!(request.tenant.as_str(), "contoso.com");
+    assert_eq!(tenant(&request).unwrap().as_str(), "contoso.com");
     let sent = Sent::new()
         .without("keyvaultName")
         .with("keyVaultName", "kv-payments");
@@ -187,9 +196,22 @@ fn values_are_trimmed_and_names_are_exact() {
 #[test]
 fn the_older_spelling_of_the_tenant_serves_where_the_newer_is_blank() {
     let older = Sent::new().with("tenantId", "older.com");
-    assert_eq!(older.decode().unwrap().tenant.as_str(), TENANT);
+    let taken = |sent: &Sent| tenant(&sent.decode().unwrap()).map(|t| t.as_str().to_owned());
+    assert_eq!(taken(&older).as_deref(), Some(TENANT));
     let blank = older.with("tenantID", " ");
-    assert_eq!(blank.decode().unwrap().tenant.as_str(), "older.com");
+    assert_eq!(taken(&blank).as_deref(), Some("older.com"));
+}
+
+#[test]
+fn a_managed_identity_takes_any_tenant_and_none() {
+    let managed = Sent::new()
+        .with("useVMManagedIdentity", "true")
+        .without("tenantID");
+    for tenant in ["", "adfs", "common", "not a tenant", TENANT] {
+        let sent = managed.clone().with("tenantID", tenant);
+        assert_eq!(sent.decode(), managed.decode(), "{tenant}");
+    }
+    assert!(managed.decode().is_ok());
 }
 
 #[test]
@@ -206,7 +228,9 @@ fn the_cloud_is_the_classs_or_else_the_default() {
     ] {
         let request = managed.clone().with("cloudName", name).request();
         assert_eq!(
-            Request::decode(&request, &defaults, now()).unwrap().cloud,
+            Request::decode(&request, &defaults, &Classes::default(), now())
+                .unwrap()
+                .cloud,
             cloud,
             "{name}"
         );
