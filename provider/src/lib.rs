@@ -22,6 +22,10 @@ pub mod service;
 pub mod status;
 pub mod telemetry;
 
+/// Threads that serve mounts, and as many for PFX files. A node's provider has fractions of a
+/// processor; more threads only cost memory.
+pub const WORKERS: usize = 2;
+
 /// Prints version and build date as the Go provider does: one JSON object.
 #[allow(clippy::print_stdout)]
 pub fn print_version() {

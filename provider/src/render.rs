@@ -5,14 +5,21 @@
 
 mod certificate;
 mod decode;
+mod memo;
+mod pfx;
+mod places;
+mod renderer;
 #[cfg(test)]
 mod tests;
 
 use bytes::Bytes;
-use vaultbind_keyvault::{Content, Fetched, PublicKey};
+use vaultbind_keyvault::text::printable;
+use vaultbind_keyvault::{Content, Fetched, PublicKey, Sensitive};
 use vaultbind_pki::{pem, spki};
 
 use crate::request::{Encoding, FileMode, Object};
+
+pub use renderer::{RenderFailure, Renderer};
 
 /// What the command line says about certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +102,7 @@ pub enum RenderError {
     Curve(String),
 }
 
-/// Renders one object.
+/// Renders one object, opening a PFX there and then.
 ///
 /// # Errors
 /// When the vault's content cannot take the form that the class asks for.
@@ -103,6 +110,16 @@ pub fn render(
     object: &Object,
     fetched: &Fetched,
     options: RenderOptions,
+) -> Result<Rendered, RenderError> {
+    let open = |value: &Sensitive| pfx::open(value.expose(), options.construct_pem_chain);
+    render_with(object, fetched, options, open)
+}
+
+fn render_with(
+    object: &Object,
+    fetched: &Fetched,
+    options: RenderOptions,
+    open: impl FnOnce(&Sensitive) -> Result<pfx::Opened, RenderError>,
 ) -> Result<Rendered, RenderError> {
     let plain = |contents: Bytes| Rendered {
         files: vec![file(object, "", contents)],
@@ -113,7 +130,7 @@ pub fn render(
             value,
             content_type,
             of_certificate: true,
-        } => certificate::render(object, value, content_type.as_deref(), options),
+        } => certificate::render(object, value, content_type.as_deref(), options, open),
         Content::Secret {
             value,
             of_certificate: false,
@@ -138,7 +155,7 @@ fn public_key(key: &PublicKey) -> Result<String, RenderError> {
         PublicKey::Ec { curve, x, y } => {
             let curve = curve
                 .parse()
-                .map_err(|_| RenderError::Curve(curve.clone()))?;
+                .map_err(|_| RenderError::Curve(printable(curve, 30)))?;
             spki::ec_public_key(curve, x, y)
         }
     };

@@ -1,25 +1,43 @@
 //! The private side of a certificate: a secret that holds PEM or a PFX.
 
 use bytes::Bytes;
-use vaultbind_keyvault::Sensitive;
-use vaultbind_pki::{chain, pem, pkcs12};
+use vaultbind_keyvault::text::printable;
+use vaultbind_keyvault::{Content, Fetched, Sensitive};
+use vaultbind_pki::pem;
 use zeroize::Zeroizing;
 
+use super::pfx::Opened;
 use super::{RenderError, RenderOptions, RenderWarning, Rendered, decode, file};
 use crate::request::{Encoding, Format, Object};
+
+const PEM: &str = "application/x-pem-file";
+const PFX: &str = "application/x-pkcs12";
+
+/// The value that has to be opened before the object can be rendered.
+pub(super) fn pfx_to_open<'a>(object: &Object, fetched: &'a Fetched) -> Option<&'a Sensitive> {
+    match &fetched.content {
+        Content::Secret {
+            value,
+            content_type: Some(content_type),
+            of_certificate: true,
+        } if content_type == PFX && object.format == Format::Pem => Some(value),
+        _ => None,
+    }
+}
 
 pub(super) fn render(
     object: &Object,
     value: &Sensitive,
     content_type: Option<&str>,
     options: RenderOptions,
+    open: impl FnOnce(&Sensitive) -> Result<Opened, RenderError>,
 ) -> Result<Rendered, RenderError> {
     let (text, warning) = match content_type {
-        Some("application/x-pem-file") => (
+        Some(PEM) => (
             Zeroizing::new(String::from_utf8_lossy(value.expose()).into_owned()),
             None,
         ),
-        Some("application/x-pkcs12") if object.format == Format::Pfx => {
+        Some(PFX) if object.format == Format::Pfx => {
             // There is nothing to split in a PFX, so separate files are not written for it.
             let contents = decode::value(value.expose(), object.encoding)?;
             return Ok(Rendered {
@@ -27,9 +45,13 @@ pub(super) fn render(
                 warning: None,
             });
         }
-        Some("application/x-pkcs12") => pfx_to_pem(value, options)?,
+        Some(PFX) => {
+            let opened = open(value)?;
+            let warning = opened.incomplete.then_some(RenderWarning::IncompleteChain);
+            (opened.text, warning)
+        }
         Some(other) => {
-            return Err(RenderError::ContentType(other.chars().take(60).collect()));
+            return Err(RenderError::ContentType(printable(other, 60)));
         }
         None => return Err(RenderError::ContentType("none".to_owned())),
     };
@@ -68,35 +90,6 @@ fn encoded(object: &Object, text: &str) -> Result<Rendered, RenderError> {
             })
         }
     }
-}
-
-/// Keys first, then the certificates from leaf to root.
-fn pfx_to_pem(
-    value: &Sensitive,
-    options: RenderOptions,
-) -> Result<(Zeroizing<String>, Option<RenderWarning>), RenderError> {
-    let der = decode::base64(value.expose()).ok_or(RenderError::PfxNotBase64)?;
-    let der = Zeroizing::new(der);
-    let contents = pkcs12::decode(&der, "").map_err(RenderError::Pfx)?;
-    let mut text = Zeroizing::new(String::new());
-    for key in &contents.keys {
-        text.push_str(&Zeroizing::new(pem::encode(pem::PRIVATE_KEY, key)));
-    }
-    let mut warning = None;
-    let certificates = if options.construct_pem_chain {
-        let key = contents.keys.first().map(|key| key.as_slice());
-        let ordered = chain::order_for_key(contents.certificates, key);
-        if !ordered.complete {
-            warning = Some(RenderWarning::IncompleteChain);
-        }
-        ordered.certificates
-    } else {
-        contents.certificates
-    };
-    for certificate in &certificates {
-        text.push_str(&pem::encode(pem::CERTIFICATE, certificate));
-    }
-    Ok((text, warning))
 }
 
 fn split(text: &str) -> (Zeroizing<String>, Zeroizing<String>) {

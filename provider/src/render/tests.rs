@@ -1,3 +1,4 @@
+use vaultbind_keyvault::text::is_unprintable;
 use vaultbind_keyvault::{Content, Fetched, Sensitive, Validity};
 
 use super::*;
@@ -171,6 +172,11 @@ fn what_cannot_be_rendered_says_what_to_do() {
         ),
         (
             pem.clone(),
+            certificate_secret("AAEC", Some(&format!("a\r\nb\u{202e}{}", "c".repeat(100)))),
+            &format!("has a  b {}", "c".repeat(54)),
+        ),
+        (
+            pem.clone(),
             certificate_secret("not base64", pkcs12),
             "import the certificate again",
         ),
@@ -185,7 +191,7 @@ fn what_cannot_be_rendered_says_what_to_do() {
             "objectFormat: pfx",
         ),
         (
-            pem,
+            pem.clone(),
             fetched(Content::Key(PublicKey::Ec {
                 curve: "P-256K".to_owned(),
                 x: vec![1],
@@ -193,11 +199,21 @@ fn what_cannot_be_rendered_says_what_to_do() {
             })),
             "use P-256, P-384 or P-521",
         ),
+        (
+            pem,
+            fetched(Content::Key(PublicKey::Ec {
+                curve: "P\n".repeat(50),
+                x: vec![1],
+                y: vec![1],
+            })),
+            "curve P P P P P P P P P P P P P P P  is not supported",
+        ),
     ];
     for (object, fetched, expected) in cases {
         let error = error(&object, &fetched).to_string();
         assert!(error.contains(expected), "{error}");
         assert!(error.chars().count() <= 250, "{error}");
+        assert!(!error.contains(is_unprintable), "{error:?}");
     }
 }
 
@@ -213,4 +229,72 @@ fn a_leaf_certificate_is_one_pem_block() {
         files(&rendered.unwrap()),
         [("tls/web", expected.as_bytes())]
     );
+}
+
+fn later() -> std::time::Instant {
+    std::time::Instant::now() + std::time::Duration::from_secs(60)
+}
+
+#[tokio::test]
+async fn many_objects_are_rendered_as_each_would_be_alone() {
+    let pkcs12 = Some("application/x-pkcs12");
+    let leaf = pem::encode(pem::CERTIFICATE, b"leaf");
+    let pem_format = object(Encoding::Utf8, Format::Pem);
+    let objects = [
+        pem_format.clone(),
+        object(Encoding::Base64, Format::Pfx),
+        pem_format.clone(),
+    ];
+    let fetched = [
+        certificate_secret(&leaf, Some("application/x-pem-file")),
+        certificate_secret("AAEC", pkcs12),
+        secret("value"),
+    ];
+    let options = RenderOptions {
+        separate_files: true,
+        ..RenderOptions::default()
+    };
+    let renderer = Renderer::new(options, 1);
+    let together = renderer.render(&objects, &fetched, later()).await.unwrap();
+    assert_eq!(together.len(), objects.len());
+    for ((object, fetched), rendered) in objects.iter().zip(&fetched).zip(&together) {
+        let alone = render(object, fetched, options).unwrap();
+        assert_eq!(files(rendered), files(&alone));
+    }
+}
+
+#[tokio::test]
+async fn of_several_objects_that_cannot_be_rendered_the_first_is_told() {
+    let pkcs12 = Some("application/x-pkcs12");
+    let object = object(Encoding::Utf8, Format::Pem);
+    let objects = vec![object.clone(); 4];
+    let fetched = [
+        secret("value"),
+        certificate_secret("AAEC", pkcs12),
+        certificate_secret("AAEC", None),
+        certificate_secret("not base64", pkcs12),
+    ];
+    let renderer = Renderer::new(RenderOptions::default(), 2);
+    let expected = RenderFailure::Object {
+        index: 1,
+        error: error(&object, &fetched[1]),
+    };
+    // The second time from memory.
+    for _ in 0..2 {
+        let failure = renderer.render(&objects, &fetched, later()).await.err();
+        assert_eq!(failure.as_ref(), Some(&expected));
+    }
+}
+
+#[tokio::test]
+async fn a_mount_whose_time_is_over_opens_no_pfx() {
+    let objects = [object(Encoding::Utf8, Format::Pem)];
+    let fetched = [certificate_secret("AAEC", Some("application/x-pkcs12"))];
+    let renderer = Renderer::new(RenderOptions::default(), 0);
+    let now = std::time::Instant::now();
+    let failure = renderer.render(&objects, &fetched, now).await.err();
+    assert_eq!(failure, Some(RenderFailure::Deadline));
+    // What needs none is rendered all the same.
+    let plain = [secret("value")];
+    assert!(renderer.render(&objects, &plain, now).await.is_ok());
 }

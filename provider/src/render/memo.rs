@@ -1,0 +1,237 @@
+//! What was made of a PFX before, so that a volume that is mounted again costs no key derivation.
+//!
+//! A value that the cache has let go, because access to it was revoked, must not live on here. So
+//! each text is kept encrypted, under a key that is derived from the value it was made of: whoever
+//! has the value can read the text, and when the last copy of the value is gone, the text is too.
+//! That makes the memo independent of who holds values and for how long.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
+use ring::rand::SystemRandom;
+use zeroize::Zeroizing;
+
+use super::RenderError;
+use super::pfx::Opened;
+use crate::lru::{Limits, Lru};
+
+const LIMITS: Limits = Limits {
+    entries: 256,
+    bytes: 4 * 1024 * 1024,
+};
+
+type Name = [u8; 32];
+/// An encrypted text, or why there is none.
+type Kept = Result<Arc<[u8]>, RenderError>;
+
+/// The PFX files that were opened last, also those that cannot be opened.
+pub(super) struct Memo {
+    /// Of this process, so that a name says nothing about a value. Without randomness there is no
+    /// memo, only its cost.
+    key: Option<hmac::Key>,
+    entries: Mutex<Lru<Name, Kept>>,
+    /// Those that are being opened.
+    flights: Mutex<HashMap<Name, Arc<Mutex<()>>>>,
+}
+
+impl fmt::Debug for Memo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Memo")
+    }
+}
+
+impl Default for Memo {
+    fn default() -> Self {
+        Self {
+            key: hmac::Key::generate(hmac::HMAC_SHA512, &SystemRandom::new()).ok(),
+            entries: Mutex::new(Lru::new(LIMITS)),
+            flights: Mutex::default(),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Memo {
+    /// What `value` was opened to before, with this `chain`.
+    pub(super) fn get(&self, value: &[u8], chain: bool) -> Option<Result<Opened, RenderError>> {
+        let (name, key) = self.place(value, chain)?;
+        self.find(&name, &key)
+    }
+
+    /// The same, or else what `open` makes of it. However many ask for one value, it is opened once.
+    pub(super) fn get_or_open(
+        &self,
+        value: &[u8],
+        chain: bool,
+        open: impl FnOnce() -> Result<Opened, RenderError>,
+    ) -> Result<Opened, RenderError> {
+        let Some((name, key)) = self.place(value, chain) else {
+            return open();
+        };
+        let flight = Arc::clone(lock(&self.flights).entry(name).or_default());
+        let alone = lock(&flight);
+        if let Some(found) = self.find(&name, &key) {
+            return found;
+        }
+        let opened = open();
+        let kept = match &opened {
+            Ok(opened) => seal(&key, opened).map(Ok),
+            Err(error) => Some(Err(error.clone())),
+        };
+        if let Some(kept) = kept {
+            let bytes = size_of::<Name>() + kept.as_ref().map_or(64, |sealed| sealed.len());
+            lock(&self.entries).insert(name, kept, bytes);
+        }
+        drop(alone);
+        lock(&self.flights).remove(&name);
+        opened
+    }
+
+    /// Where a value's text is kept, and the key that opens it.
+    fn place(&self, value: &[u8], chain: bool) -> Option<(Name, Zeroizing<[u8; 32]>)> {
+        let mut context = hmac::Context::with_key(self.key.as_ref()?);
+        context.update(&[u8::from(chain)]);
+        context.update(value);
+        let tag = context.sign();
+        let (name, key) = tag.as_ref().split_first_chunk::<32>()?;
+        Some((*name, Zeroizing::new(key.try_into().ok()?)))
+    }
+
+    fn find(&self, name: &Name, key: &[u8; 32]) -> Option<Result<Opened, RenderError>> {
+        let kept = lock(&self.entries).get(name)?.clone();
+        match kept {
+            Ok(sealed) => unseal(key, &sealed).map(Ok),
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+fn cipher(key: &[u8; 32]) -> Option<LessSafeKey> {
+    UnboundKey::new(&CHACHA20_POLY1305, key)
+        .ok()
+        .map(LessSafeKey::new)
+}
+
+/// One key encrypts one text, ever the same: opening a PFX is a pure function of what the key is
+/// derived from.
+fn nonce() -> Nonce {
+    Nonce::assume_unique_for_key([0; NONCE_LEN])
+}
+
+fn seal(key: &[u8; 32], opened: &Opened) -> Option<Arc<[u8]>> {
+    let room = 1 + opened.text.len() + CHACHA20_POLY1305.tag_len();
+    let mut sealed = Zeroizing::new(Vec::with_capacity(room));
+    sealed.push(u8::from(opened.incomplete));
+    sealed.extend_from_slice(opened.text.as_bytes());
+    cipher(key)?
+        .seal_in_place_append_tag(nonce(), Aad::empty(), &mut *sealed)
+        .ok()?;
+    Some(sealed.as_slice().into())
+}
+
+fn unseal(key: &[u8; 32], sealed: &[u8]) -> Option<Opened> {
+    let mut plain = Zeroizing::new(sealed.to_vec());
+    let plain = cipher(key)?
+        .open_in_place(nonce(), Aad::empty(), &mut plain)
+        .ok()?;
+    let (incomplete, text) = plain.split_first()?;
+    let text = Zeroizing::new(std::str::from_utf8(text).ok()?.to_owned());
+    Some(Opened {
+        text,
+        incomplete: *incomplete == 1,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn opened(text: &str) -> Opened {
+        Opened {
+            text: Zeroizing::new(text.to_owned()),
+            incomplete: text.ends_with('!'),
+        }
+    }
+
+    fn never() -> Result<Opened, RenderError> {
+        panic!("opened again")
+    }
+
+    #[test]
+    fn what_was_opened_is_found_again_by_its_value_alone() {
+        let memo = Memo::default();
+        for text in ["", "a key", "no chain!"] {
+            let value = format!("pfx of {text}");
+            let made = || Ok(opened(text));
+            assert!(memo.get(value.as_bytes(), true).is_none());
+            let first = memo.get_or_open(value.as_bytes(), true, made).unwrap();
+            let again = memo.get_or_open(value.as_bytes(), true, never).unwrap();
+            let found = memo.get(value.as_bytes(), true).unwrap().unwrap();
+            assert_eq!((&first, &again), (&opened(text), &opened(text)));
+            assert_eq!(found, first);
+            assert!(memo.get(value.as_bytes(), false).is_none(), "another order");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_opened_is_remembered_as_such() {
+        let memo = Memo::default();
+        let broken = || Err(RenderError::PfxNotBase64);
+        let first = memo.get_or_open(b"pfx", true, broken);
+        assert_eq!(first, Err(RenderError::PfxNotBase64));
+        assert_eq!(memo.get_or_open(b"pfx", true, never), first);
+    }
+
+    #[test]
+    fn many_who_ask_at_once_open_it_once() {
+        let memo = Memo::default();
+        let openings = AtomicUsize::new(0);
+        let everybody = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    everybody.wait();
+                    let made = memo.get_or_open(b"pfx", true, || {
+                        openings.fetch_add(1, Ordering::Relaxed);
+                        std::thread::yield_now();
+                        Ok(opened("key"))
+                    });
+                    assert_eq!(made, Ok(opened("key")));
+                });
+            }
+        });
+        assert_eq!(openings.load(Ordering::Relaxed), 1);
+        assert!(lock(&memo.flights).is_empty());
+    }
+
+    #[test]
+    fn without_the_value_the_text_cannot_be_read() {
+        let memo = Memo::default();
+        let made = memo.get_or_open(b"pfx", true, || Ok(opened("the private key")));
+        assert!(made.is_ok());
+        let (name, key) = memo.place(b"pfx", true).unwrap();
+        let (_, other) = memo.place(b"another pfx", true).unwrap();
+        let kept = lock(&memo.entries).get(&name).unwrap().clone().unwrap();
+        assert!(!kept.windows(7).any(|part| part == b"private"));
+        assert_eq!(unseal(&other, &kept), None);
+        assert_eq!(unseal(&key, &kept), Some(opened("the private key")));
+    }
+
+    #[test]
+    fn a_panic_while_one_is_opened_costs_nobody_else_anything() {
+        let memo = Memo::default();
+        let bug = || memo.get_or_open(b"pfx", true, || panic!("bug"));
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(bug));
+        assert!(panicked.is_err());
+        let made = memo.get_or_open(b"pfx", true, || Ok(opened("key")));
+        assert_eq!(made, Ok(opened("key")));
+    }
+}

@@ -1,0 +1,130 @@
+//! Rendering for many mounts: PFX files are opened a few at a time, and each once.
+
+use std::borrow::Borrow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tracing::Instrument as _;
+use vaultbind_keyvault::{Fetched, Sensitive};
+
+use super::memo::Memo;
+use super::pfx::{self, Opened};
+use super::places::{NoResult, Places};
+use super::{RenderError, RenderOptions, Rendered, certificate, render_with};
+use crate::request::Object;
+
+/// Renders the objects of mounts.
+#[derive(Debug)]
+pub struct Renderer {
+    options: RenderOptions,
+    memo: Arc<Memo>,
+    places: Places,
+}
+
+/// Why the objects of a mount were not rendered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RenderFailure {
+    /// An object cannot become files.
+    Object {
+        /// Its position.
+        index: usize,
+        /// Why.
+        error: RenderError,
+    },
+    /// The mount's time was over before its PFX files were open.
+    Deadline,
+    /// The runtime went away under the mount.
+    Stopped,
+}
+
+impl Renderer {
+    /// Renders with these options. PFX files are opened `at_once` at a time.
+    pub fn new(options: RenderOptions, at_once: usize) -> Self {
+        Self {
+            options,
+            memo: Arc::default(),
+            places: Places::new(at_once),
+        }
+    }
+
+    /// Renders what was fetched for the objects, in their order.
+    ///
+    /// Opening a PFX can cost as much computing as its author likes, up to a limit. So it is done
+    /// where it holds nobody else up, and stops after the file in hand when the caller goes away.
+    ///
+    /// # Errors
+    /// The first object in order that cannot become files, or that `deadline` came first.
+    pub async fn render<F: Borrow<Fetched>>(
+        &self,
+        objects: &[Object],
+        fetched: &[F],
+        deadline: Instant,
+    ) -> Result<Vec<Rendered>, RenderFailure> {
+        let render = self.render_within(objects, fetched, deadline);
+        render.instrument(tracing::debug_span!("render")).await
+    }
+
+    async fn render_within<F: Borrow<Fetched>>(
+        &self,
+        objects: &[Object],
+        fetched: &[F],
+        deadline: Instant,
+    ) -> Result<Vec<Rendered>, RenderFailure> {
+        let chain = self.options.construct_pem_chain;
+        let mut opened: Vec<Option<Result<Opened, RenderError>>> = Vec::new();
+        let mut cold: Vec<(usize, Sensitive)> = Vec::new();
+        for (index, (object, fetched)) in objects.iter().zip(fetched).enumerate() {
+            let pfx = certificate::pfx_to_open(object, fetched.borrow());
+            let known = pfx.and_then(|value| self.memo.get(value.expose(), chain));
+            if let (Some(value), None) = (pfx, &known) {
+                cold.push((index, value.clone()));
+            }
+            opened.push(known);
+        }
+        if !cold.is_empty() {
+            for (index, outcome) in self.open(cold, deadline).await? {
+                if let Some(place) = opened.get_mut(index) {
+                    *place = Some(outcome);
+                }
+            }
+        }
+        let pairs = objects.iter().zip(fetched);
+        pairs
+            .zip(opened)
+            .enumerate()
+            .map(|(index, ((object, fetched), opened))| {
+                let open =
+                    |value: &Sensitive| opened.unwrap_or_else(|| pfx::open(value.expose(), chain));
+                render_with(object, fetched.borrow(), self.options, open)
+                    .map_err(|error| RenderFailure::Object { index, error })
+            })
+            .collect()
+    }
+
+    async fn open(
+        &self,
+        cold: Vec<(usize, Sensitive)>,
+        deadline: Instant,
+    ) -> Result<Vec<(usize, Result<Opened, RenderError>)>, RenderFailure> {
+        let memo = Arc::clone(&self.memo);
+        let chain = self.options.construct_pem_chain;
+        let caller = Arc::new(());
+        let wanted = Arc::downgrade(&caller);
+        let work = move || {
+            cold.into_iter()
+                .take_while(|_| wanted.strong_count() > 0)
+                .map(|(index, value)| {
+                    let value = value.expose();
+                    let open = || pfx::open(value, chain);
+                    (index, memo.get_or_open(value, chain, open))
+                })
+                .collect()
+        };
+        let opened = self.places.run(deadline, work).await;
+        drop(caller);
+        opened.map_err(|reason| match reason {
+            NoResult::Deadline => RenderFailure::Deadline,
+            NoResult::Stopped => RenderFailure::Stopped,
+        })
+    }
+}
