@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use prost::Message as _;
+use tracing::Instrument as _;
 use vaultbind_keyvault::cache::{Principal, Reading, Served, ServiceAccount};
-use vaultbind_keyvault::{Cache, Content, Fetched, Identity, ObjectId};
+use vaultbind_keyvault::{Cache, Fetched, Identity, ObjectId};
 use vaultbind_proto::{File, MountRequest, MountResponse};
 
-use crate::render::{RenderOptions, Rendered, RenderedFile, render};
+use crate::render::{RenderOptions, Rendered, RenderedFile, Renderer};
 use crate::request::{Classes, Defaults, IdentitySource, Object, Request};
 
 pub use error::{FetchFailure, MountError};
@@ -39,15 +40,18 @@ pub struct Mounter {
     cache: Arc<Cache>,
     options: MountOptions,
     classes: Classes,
+    renderer: Renderer,
 }
 
 impl Mounter {
     /// Serves mounts from `cache`.
     pub fn new(cache: Arc<Cache>, options: MountOptions) -> Self {
+        let renderer = Renderer::new(options.render, crate::WORKERS);
         Self {
             cache,
             options,
             classes: Classes::default(),
+            renderer,
         }
     }
 
@@ -81,10 +85,17 @@ impl Mounter {
             return Ok(versions::empty());
         }
 
-        let served = self.read(&request, &principal, deadline, report).await?;
+        let served = self
+            .read(&request, &principal, deadline, report)
+            .instrument(tracing::debug_span!("fetch"))
+            .await?;
         report.served(&served);
         let fetched: Vec<Arc<Fetched>> = served.into_iter().map(|served| served.fetched).collect();
-        let rendered = render_all(&request.objects, &fetched, self.options.render).await?;
+        let rendered = self
+            .renderer
+            .render(&request.objects, &fetched, deadline)
+            .await
+            .map_err(|failure| MountError::render(&request.objects, failure))?;
         self.answer(&request.objects, &fetched, rendered, now, report)
     }
 
@@ -147,50 +158,6 @@ impl Mounter {
         }
         Ok(response)
     }
-}
-
-/// Opening a PFX can cost as much computing as its author likes, up to a limit, so it is done where
-/// it holds nobody else up.
-async fn render_all(
-    objects: &[Object],
-    fetched: &[Arc<Fetched>],
-    options: RenderOptions,
-) -> Result<Vec<Rendered>, MountError> {
-    let pfx = |fetched: &Arc<Fetched>| {
-        matches!(
-            fetched.content,
-            Content::Secret {
-                of_certificate: true,
-                ..
-            }
-        )
-    };
-    if !fetched.iter().any(pfx) {
-        return render_each(objects, fetched, options);
-    }
-    let (objects, fetched) = (objects.to_vec(), fetched.to_vec());
-    match tokio::task::spawn_blocking(move || render_each(&objects, &fetched, options)).await {
-        Ok(rendered) => rendered,
-        // Whatever panicked there would have panicked here.
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(MountError::Stopped),
-        },
-    }
-}
-
-fn render_each(
-    objects: &[Object],
-    fetched: &[Arc<Fetched>],
-    options: RenderOptions,
-) -> Result<Vec<Rendered>, MountError> {
-    objects
-        .iter()
-        .zip(fetched)
-        .map(|(object, fetched)| {
-            render(object, fetched, options).map_err(|error| MountError::render(object, error))
-        })
-        .collect()
 }
 
 fn principal(request: &Request) -> Principal {

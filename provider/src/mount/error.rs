@@ -3,7 +3,7 @@ use std::sync::Arc;
 use vaultbind_keyvault::cache::ReadError;
 use vaultbind_keyvault::{Category, FetchError, TokenError};
 
-use crate::render::RenderError;
+use crate::render::{RenderError, RenderFailure};
 use crate::request::{Object, RequestError};
 
 /// Why a mount failed. `Display` is what stands in the pod's event.
@@ -38,6 +38,12 @@ pub enum MountError {
         /// The path.
         path: String,
     },
+    /// The time was over before the PFX files were open.
+    #[error(
+        "there was no time left to open the PFX files of this volume, as others were being opened; \
+         the mount is tried again"
+    )]
+    Busy,
     /// The runtime went away under the mount.
     #[error("the provider is stopping; the mount is tried again")]
     Stopped,
@@ -108,11 +114,18 @@ impl MountError {
         FetchFailure::of(fetch).map(|failure| Self::Fetch(Box::new(failure)))
     }
 
-    pub(super) fn render(object: &Object, error: RenderError) -> Self {
-        Self::Render {
-            object_type: object.object_type.as_str(),
-            name: object.name.to_string(),
-            error,
+    pub(super) fn render(objects: &[Object], failure: RenderFailure) -> Self {
+        match failure {
+            RenderFailure::Object { index, error } => {
+                let object = objects.get(index);
+                Self::Render {
+                    object_type: object.map_or("object", |object| object.object_type.as_str()),
+                    name: object.map_or_else(String::new, |object| object.name.to_string()),
+                    error,
+                }
+            }
+            RenderFailure::Deadline => Self::Busy,
+            RenderFailure::Stopped => Self::Stopped,
         }
     }
 
@@ -123,6 +136,7 @@ impl MountError {
             Self::Token(error) => error.category(),
             Self::Fetch(failure) => failure.first.category(),
             Self::Render { .. } => Category::FailedPrecondition,
+            Self::Busy => Category::Unreachable,
             Self::Stopped => Category::Internal,
             Self::Collision { .. } | Self::TooLarge { .. } => Category::InvalidArgument,
         }
