@@ -14,6 +14,9 @@ use super::MountError;
 use crate::render::RenderWarning;
 use crate::request::{Object, Request};
 
+/// Lines about single objects of one failed mount. A class has up to 1,000.
+const MOST_WARNINGS: usize = 10;
+
 /// Collects what a mount was about and writes one line when it ends, also when it ends because the
 /// caller has gone.
 #[derive(Debug)]
@@ -204,7 +207,7 @@ impl Report {
     /// The mount failed.
     pub fn failed(mut self, error: &MountError, code: &str) {
         self.finished = true;
-        for fetch in error.fetch_errors() {
+        for fetch in error.fetch_errors().take(MOST_WARNINGS) {
             warn!(
                 namespace = self.namespace,
                 pod = self.pod,
@@ -214,6 +217,15 @@ impl Report {
                 code = fetch.code.as_deref(),
                 request_id = fetch.request_id.as_deref(),
                 "{fetch}"
+            );
+        }
+        let untold = error.fetch_errors().skip(MOST_WARNINGS).count();
+        if untold > 0 {
+            warn!(
+                namespace = self.namespace,
+                pod = self.pod,
+                untold,
+                "more objects failed"
             );
         }
         if let MountError::Token(token) = error {
