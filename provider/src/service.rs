@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use tonic::{Code, Request, Response, Status};
+use tracing::Instrument as _;
 use vaultbind_proto::csi_driver_provider_server::CsiDriverProvider;
 use vaultbind_proto::{MountRequest, MountResponse, VersionRequest, VersionResponse};
 
@@ -55,7 +56,16 @@ impl CsiDriverProvider for ProviderService {
         let mut report = Report::default();
         // The gauge and the report are guards: they also end with a call that is dropped.
         let _running = self.metrics.mount_started();
-        let mounted = caught(self.mounter.mount(&request, limit, &mut report)).await;
+        // Its fields are recorded when the request has been read. The spans below it are those of
+        // the steps: decode, fetch, render.
+        let span = tracing::debug_span!(
+            "mount",
+            namespace = tracing::field::Empty,
+            pod = tracing::field::Empty,
+            class = tracing::field::Empty,
+        );
+        let mount = self.mounter.mount(&request, limit, &mut report);
+        let mounted = caught(mount.instrument(span)).await;
         let code = match &mounted {
             Ok(Ok(_)) => Code::Ok,
             Ok(Err(error)) => from_mount_error(error).code(),
