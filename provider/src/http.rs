@@ -1,5 +1,11 @@
 //! Health and metrics over HTTP.
+//!
+//! Whoever reaches the pod reaches these ports, so a caller can cost little: one request for each
+//! connection, within a time, and no body is read. Of too many connections the oldest is closed,
+//! which is that of a caller who takes his time; a probe is answered long before it is the oldest.
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,14 +14,32 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tokio::net::TcpListener;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 use crate::metrics::Metrics;
 use crate::probe;
+use crate::serve::socket::is_live;
+
+/// Connections to one port at a time.
+const MOST_CONNECTIONS: usize = 64;
+/// How long a caller may take to send its request.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a caller may take to read the answer, once it is there.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The request line and the headers.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+/// After an accept that failed, for want of file descriptors.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// What the HTTP servers need.
 #[derive(Debug, Clone)]
@@ -24,6 +48,7 @@ pub(crate) struct HttpOptions {
     pub(crate) healthz_port: u16,
     pub(crate) healthz_path: String,
     pub(crate) prometheus_port: u16,
+    pub(crate) healthz_timeout: Duration,
 }
 
 /// What the handlers look at.
@@ -32,6 +57,16 @@ pub(crate) struct Health {
     pub(crate) socket: PathBuf,
     pub(crate) ready: AtomicBool,
     pub(crate) timeout: Duration,
+}
+
+/// One port.
+struct Port {
+    address: SocketAddr,
+    purpose: &'static str,
+    flag: &'static str,
+    routes: Router,
+    /// How long a connection may last.
+    limit: Duration,
 }
 
 /// The HTTP servers' addresses: health, metrics.
@@ -65,54 +100,107 @@ pub(crate) async fn serve(
 
     let health_address = SocketAddr::new(options.address, options.healthz_port);
     let metrics_address = SocketAddr::new(options.address, options.prometheus_port);
+    let health = Port {
+        address: health_address,
+        purpose: "health",
+        flag: "healthz-port",
+        routes: health_routes,
+        limit: HEADER_TIMEOUT + options.healthz_timeout + ANSWER_TIMEOUT,
+    };
     // Port 0 is any free port, so two zeros are two servers.
     if health_address == metrics_address && health_address.port() != 0 {
-        let routes = health_routes.merge(metrics_routes);
-        let address = listen(health_address, "health", "healthz-port", routes, stop).await?;
+        let routes = health.routes.merge(metrics_routes);
+        let address = listen(Port { routes, ..health }, stop).await?;
         return Ok((address, address));
     }
-    let health = listen(
-        health_address,
-        "health",
-        "healthz-port",
-        health_routes,
-        stop,
-    )
-    .await?;
-    let metrics = listen(
-        metrics_address,
-        "metrics",
-        "prometheus-port",
-        metrics_routes,
-        stop,
-    )
-    .await?;
-    Ok((health, metrics))
+    let metrics = Port {
+        address: metrics_address,
+        purpose: "metrics",
+        flag: "prometheus-port",
+        routes: metrics_routes,
+        limit: HEADER_TIMEOUT + ANSWER_TIMEOUT,
+    };
+    Ok((listen(health, stop).await?, listen(metrics, stop).await?))
 }
 
-async fn listen(
-    address: SocketAddr,
-    purpose: &'static str,
-    flag: &'static str,
-    routes: Router,
-    stop: &CancellationToken,
-) -> Result<SocketAddr, HttpError> {
+async fn listen(port: Port, stop: &CancellationToken) -> Result<SocketAddr, HttpError> {
     let failed = |source| HttpError {
-        address,
-        purpose,
-        flag,
+        address: port.address,
+        purpose: port.purpose,
+        flag: port.flag,
         source,
     };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = TcpListener::bind(port.address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     let stop = stop.clone();
-    tokio::spawn(async move {
-        let server = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned());
-        if let Err(error) = server.await {
-            tracing::error!(%error, purpose, "HTTP server ended");
-        }
-    });
+    tokio::spawn(async move { stop.run_until_cancelled(accept(&listener, &port)).await });
     Ok(bound)
+}
+
+async fn accept(listener: &TcpListener, port: &Port) {
+    let mut connections = Connections::default();
+    let mut failing = false;
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                failing = false;
+                let answer = answer(stream, port.routes.clone());
+                let limit = port.limit;
+                connections.add(tokio::spawn(async move {
+                    let _ = tokio::time::timeout(limit, answer).await;
+                }));
+            }
+            Err(error) => {
+                if !failing {
+                    let purpose = port.purpose;
+                    tracing::warn!(%error, purpose, "cannot accept connections, trying again");
+                }
+                failing = true;
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// The connections of one port, the oldest first. They end with the port.
+#[derive(Default)]
+struct Connections(VecDeque<JoinHandle<()>>);
+
+impl Connections {
+    fn add(&mut self, connection: JoinHandle<()>) {
+        self.0.retain(|connection| !connection.is_finished());
+        if self.0.len() >= MOST_CONNECTIONS
+            && let Some(oldest) = self.0.pop_front()
+        {
+            oldest.abort();
+        }
+        self.0.push_back(connection);
+    }
+}
+
+impl Drop for Connections {
+    fn drop(&mut self) {
+        for connection in &self.0 {
+            connection.abort();
+        }
+    }
+}
+
+async fn answer(stream: TcpStream, routes: Router) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let routes = routes.clone();
+        async move { Ok::<_, Infallible>(routes.oneshot(request).await.into_response()) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEADER_BYTES)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "HTTP connection ended");
+    }
 }
 
 /// Alive: the provider answers a health check on its own socket.
@@ -124,9 +212,9 @@ async fn healthz(State(health): State<Arc<Health>>) -> Response {
     }
 }
 
-/// Ready: the socket is there and no stop has been asked for.
+/// Ready: a driver that connects now is served, and no stop has been asked for.
 async fn readyz(State(health): State<Arc<Health>>) -> Response {
-    if health.ready.load(Ordering::Relaxed) && health.socket.exists() {
+    if health.ready.load(Ordering::Relaxed) && is_live(&health.socket).await {
         (StatusCode::OK, "ok").into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not serving").into_response()

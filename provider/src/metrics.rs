@@ -44,6 +44,7 @@ pub struct Metrics {
     hedged: Family<HedgeLabels, Counter>,
     connections: Family<ConnectionLabels, Counter>,
     circuits_open: Family<ServiceLabels, Gauge>,
+    socket_rebinds: Counter,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -116,6 +117,7 @@ impl Default for Metrics {
             hedged: Family::default(),
             connections: Family::default(),
             circuits_open: Family::default(),
+            socket_rebinds: Counter::default(),
             registry: Registry::default(),
         };
         let build = [("version", env!("CARGO_PKG_VERSION"))];
@@ -215,6 +217,11 @@ impl Default for Metrics {
             "Vaults and other services that give no answers and are asked by one request at a time",
             metrics.circuits_open.clone(),
         );
+        registry.register(
+            "socket_rebinds",
+            "Times that the socket's name was lost and taken again",
+            metrics.socket_rebinds.clone(),
+        );
         Self {
             registry,
             ..metrics
@@ -236,6 +243,11 @@ impl Metrics {
             })
             .inc();
         self.mount_seconds.observe(duration.as_secs_f64());
+    }
+
+    /// Counts the times that the socket's name was taken again.
+    pub(crate) fn socket_rebinds(&self) -> Counter {
+        self.socket_rebinds.clone()
     }
 
     /// The metrics in the OpenMetrics text format.

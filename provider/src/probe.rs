@@ -7,6 +7,7 @@ use http::{HeaderMap, Request, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::UnixStream;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Why the provider does not count as alive.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +35,8 @@ pub(crate) async fn check(socket: &Path) -> Result<(), ProbeError> {
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
             .await
             .map_err(ProbeError::Http)?;
-    let connection = tokio::spawn(connection);
+    // It ends with this check, also with one that is given up.
+    let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
     let request = Request::post("http://localhost/grpc.health.v1.Health/Check")
         .header(header::CONTENT_TYPE, "application/grpc")
         .header(header::TE, "trailers")
@@ -49,7 +51,6 @@ pub(crate) async fn check(socket: &Path) -> Result<(), ProbeError> {
         .collect()
         .await
         .map_err(ProbeError::Http)?;
-    connection.abort();
     let ok = |trailers: &HeaderMap| trailers.get("grpc-status").is_some_and(|s| s == "0");
     if body.trailers().is_some_and(ok) && body.to_bytes() == SERVING {
         Ok(())

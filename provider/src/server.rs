@@ -190,6 +190,7 @@ impl Provider {
             healthz_port: args.healthz_port,
             healthz_path: args.healthz_path.clone(),
             prometheus_port: args.prometheus_port,
+            healthz_timeout: args.healthz_timeout,
         };
         let addresses = http::serve(
             &http_options,
@@ -200,8 +201,9 @@ impl Provider {
         .await?;
         // Last of what can fail: it takes the name from the provider that serves until now, which
         // would be left without one.
-        let listener =
-            SocketListener::bind(endpoint.path())?.allow_uids(args.allow_uids.iter().copied());
+        let listener = SocketListener::bind(endpoint.path())?
+            .allow_uids(args.allow_uids.iter().copied())
+            .count_rebinds(metrics.socket_rebinds());
         health.ready.store(true, Ordering::Relaxed);
         failed.disarm();
 

@@ -15,6 +15,7 @@
 mod bad_input;
 mod cache;
 mod connections;
+mod endpoints;
 mod identities;
 mod judges;
 mod lost_requests;

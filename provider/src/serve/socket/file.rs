@@ -6,9 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-const POLL_INTERVAL: Duration = Duration::from_secs(1);
+use tokio::net::UnixStream;
 
 /// A handle on a bound socket's name. It knows the socket by device and inode, so that what
 /// another process has put at the path since is left alone.
@@ -60,14 +59,9 @@ impl SocketFile {
         }
     }
 
-    /// Waits until the path no longer names this socket, looking once a second.
-    pub async fn lost(&self) -> Loss {
-        loop {
-            if let Some(loss) = self.loss() {
-                return loss;
-            }
-            tokio::time::sleep(POLL_INTERVAL).await;
-        }
+    /// Whether the name was given up, by [`Self::unlink`].
+    pub(super) fn is_released(&self) -> bool {
+        self.0.released.load(Ordering::Acquire)
     }
 
     /// Removes the name if it still is this socket's; says whether it was. Later calls do nothing.
@@ -88,5 +82,15 @@ impl SocketFile {
 
     fn is(&self, found: &Metadata) -> bool {
         (found.dev(), found.ino()) == (self.0.device, self.0.inode)
+    }
+}
+
+/// Whether somebody listens under the name. A full queue, or a caller whom the directory keeps out,
+/// is no sign that nobody does.
+pub(crate) async fn is_live(path: &Path) -> bool {
+    use io::ErrorKind::{ConnectionRefused, NotFound};
+    match UnixStream::connect(path).await {
+        Ok(_) => true,
+        Err(error) => !matches!(error.kind(), ConnectionRefused | NotFound),
     }
 }

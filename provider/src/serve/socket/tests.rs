@@ -1,5 +1,5 @@
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,14 +7,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use futures::{FutureExt as _, StreamExt as _};
+use prometheus_client::metrics::counter::Counter;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 
-use super::listener::{pause, remove_stale};
-use super::{BindError, Endpoint, EndpointError, Loss, SocketListener};
+use super::bind::remove_stale;
+use super::listener::pause;
+use super::{BindError, Endpoint, EndpointError, Loss, SocketListener, is_live};
 
 fn directory() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -148,7 +150,7 @@ async fn only_the_own_name_is_unlinked() {
     let old_file = old.file();
     assert_eq!(old_file.loss(), None);
     let new = SocketListener::bind(&path).unwrap();
-    assert_eq!(old_file.lost().await, Loss::Replaced);
+    assert_eq!(old_file.loss(), Some(Loss::Replaced));
     assert!(!old_file.unlink().unwrap());
     drop(old);
     assert!(is_socket(&path));
@@ -156,10 +158,102 @@ async fn only_the_own_name_is_unlinked() {
     assert_eq!(new_file.loss(), None);
     drop(new);
     assert!(!path.exists());
-    assert_eq!(new_file.lost().await, Loss::Removed);
+    assert_eq!(new_file.loss(), Some(Loss::Removed));
     // A later socket may get the old one's inode number, and is not the old handle's to remove.
     let _later = SocketListener::bind(&path).unwrap();
     assert!(!new_file.unlink().unwrap() && is_socket(&path));
+}
+
+/// A listener that looks after its name all the time, and the counter of its rebinds.
+fn watched(path: &Path, stop: &CancellationToken) -> (tokio::task::JoinHandle<()>, Counter) {
+    let counter = Counter::default();
+    let incoming = SocketListener::bind(path)
+        .unwrap()
+        .count_rebinds(counter.clone())
+        .look_every(Duration::from_millis(5))
+        .incoming(stop.clone());
+    // Connections stay open until the end.
+    let server = tokio::spawn(async move { drop(incoming.collect::<Vec<_>>().await) });
+    (server, counter)
+}
+
+async fn eventually(mut holds: impl AsyncFnMut() -> bool) {
+    let poll = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), poll)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_name_that_is_gone_or_leads_to_nobody_is_taken_again() {
+    let directory = directory();
+    let path = directory.path().join("azure.sock");
+    let stop = CancellationToken::new();
+    let (server, rebinds) = watched(&path, &stop);
+    fs::remove_file(&path).unwrap();
+    assert!(!is_live(&path).await);
+    eventually(async || is_live(&path).await).await;
+    assert_eq!(rebinds.get(), 1);
+
+    // A socket whose process died.
+    let other = directory.path().join("other.sock");
+    drop(StdListener::bind(&other).unwrap());
+    fs::rename(&other, &path).unwrap();
+    eventually(async || is_live(&path).await).await;
+    assert_eq!(rebinds.get(), 2);
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    stop.cancel();
+    server.await.unwrap();
+    assert!(!path.exists(), "the name taken again is its own to remove");
+    assert_eq!(rebinds.get(), 2);
+}
+
+#[tokio::test]
+async fn a_name_that_another_provider_has_is_left_to_it_until_it_is_gone() {
+    let directory = directory();
+    let path = directory.path().join("azure.sock");
+    let stop = CancellationToken::new();
+    let (server, rebinds) = watched(&path, &stop);
+    let successor = SocketListener::bind(&path).unwrap();
+    let inode = fs::metadata(&path).unwrap().ino();
+    // Many looks.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
+    assert_eq!(rebinds.get(), 0);
+    drop(successor);
+    eventually(async || is_live(&path).await).await;
+    assert_eq!(rebinds.get(), 1);
+    stop.cancel();
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_socket_is_not_taken_for_the_name() {
+    let directory = directory();
+    let path = directory.path().join("azure.sock");
+    let stop = CancellationToken::new();
+    let (server, rebinds) = watched(&path, &stop);
+    fs::remove_file(&path).unwrap();
+    // Whichever comes first, the file or a look.
+    let _ = fs::remove_file(&path);
+    let file = directory.path().join("file");
+    fs::write(&file, "precious").unwrap();
+    fs::rename(&file, &path).unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(fs::read(&path).unwrap(), b"precious");
+    assert!(!is_live(&path).await);
+    let before = rebinds.get();
+    fs::remove_file(&path).unwrap();
+    eventually(async || is_live(&path).await).await;
+    assert_eq!(rebinds.get(), before + 1);
+    stop.cancel();
+    server.await.unwrap();
 }
 
 #[tokio::test]
