@@ -8,8 +8,7 @@ use tokio::net::TcpStream;
 use vaultbind_e2e::driver::mount_request;
 use vaultbind_e2e::stage::{Stage, class};
 
-use crate::process::eventually;
-use crate::support::{http_get, secret, stage_with_secrets};
+use crate::support::{eventually, http_get, secret, stage_with_secrets};
 
 async fn stage() -> (Stage, String) {
     let value = secret("value");
