@@ -47,6 +47,11 @@ pub struct Args {
     #[arg(long, env = "VAULTBIND_PROMETHEUS_PORT", default_value_t = 8898)]
     pub prometheus_port: u16,
 
+    /// Port of 127.0.0.1 on which /debug/state shows what is in memory, how old it is, and what the
+    /// budgets do, without values; not open if it is not given
+    #[arg(long, env = "VAULTBIND_DEBUG_PORT", value_name = "PORT")]
+    pub debug_port: Option<u16>,
+
     /// Write logs as JSON
     #[arg(long, env = "VAULTBIND_LOG_FORMAT_JSON", value_name = "BOOL", num_args = 0..=1,
           require_equals = true, default_value = "false", default_missing_value = "true",

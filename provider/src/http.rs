@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +26,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use crate::debug::{self, Insight};
 use crate::metrics::Metrics;
 use crate::probe;
 use crate::serve::socket::is_live;
@@ -49,6 +50,7 @@ pub(crate) struct HttpOptions {
     pub(crate) healthz_path: String,
     pub(crate) prometheus_port: u16,
     pub(crate) healthz_timeout: Duration,
+    pub(crate) debug_port: Option<u16>,
 }
 
 /// What the handlers look at.
@@ -69,8 +71,13 @@ struct Port {
     limit: Duration,
 }
 
-/// The HTTP servers' addresses: health, metrics.
-pub(crate) type Addresses = (SocketAddr, SocketAddr);
+/// The HTTP servers' addresses.
+#[derive(Debug)]
+pub(crate) struct Addresses {
+    pub(crate) health: SocketAddr,
+    pub(crate) metrics: SocketAddr,
+    pub(crate) debug: Option<SocketAddr>,
+}
 
 /// Why an HTTP server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -88,8 +95,22 @@ pub(crate) async fn serve(
     options: &HttpOptions,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
+    insight: Insight,
     stop: &CancellationToken,
 ) -> Result<Addresses, HttpError> {
+    let debug = match options.debug_port {
+        Some(port) => {
+            let port = Port {
+                address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+                purpose: "debugging",
+                flag: "debug-port",
+                routes: debug::routes(insight),
+                limit: HEADER_TIMEOUT + ANSWER_TIMEOUT,
+            };
+            Some(listen(port, stop).await?)
+        }
+        None => None,
+    };
     let health_routes = Router::new()
         .route(&options.healthz_path, get(healthz))
         .route("/readyz", get(readyz))
@@ -111,7 +132,11 @@ pub(crate) async fn serve(
     if health_address == metrics_address && health_address.port() != 0 {
         let routes = health.routes.merge(metrics_routes);
         let address = listen(Port { routes, ..health }, stop).await?;
-        return Ok((address, address));
+        return Ok(Addresses {
+            health: address,
+            metrics: address,
+            debug,
+        });
     }
     let metrics = Port {
         address: metrics_address,
@@ -120,7 +145,11 @@ pub(crate) async fn serve(
         routes: metrics_routes,
         limit: HEADER_TIMEOUT + ANSWER_TIMEOUT,
     };
-    Ok((listen(health, stop).await?, listen(metrics, stop).await?))
+    Ok(Addresses {
+        health: listen(health, stop).await?,
+        metrics: listen(metrics, stop).await?,
+        debug,
+    })
 }
 
 async fn listen(port: Port, stop: &CancellationToken) -> Result<SocketAddr, HttpError> {

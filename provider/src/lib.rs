@@ -6,6 +6,7 @@
 //! [`args`].
 
 pub mod args;
+mod debug;
 #[cfg(test)]
 mod docs;
 mod duration;

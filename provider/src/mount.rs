@@ -21,6 +21,10 @@ use crate::request::{Classes, Defaults, IdentitySource, Object, Request};
 pub use error::{FetchFailure, MountError};
 pub use report::Report;
 
+/// As many objects are read at once. More than this are hardly ever in one class; a class that
+/// names a thousand large ones is refused before all of them are in memory.
+const WAVE: usize = 100;
+
 /// What a mount needs besides its request.
 #[derive(Debug, Clone)]
 pub struct MountOptions {
@@ -99,8 +103,8 @@ impl Mounter {
         self.answer(&request.objects, &fetched, rendered, now, report)
     }
 
-    /// Reads all objects at once. Each is read to its end, so that which failure is told does not
-    /// depend on which came first.
+    /// Reads the objects, many at once. Each of those is read to its end, so that which failure is
+    /// told does not depend on which came first.
     async fn read(
         &self,
         request: &Request,
@@ -108,27 +112,43 @@ impl Mounter {
         deadline: Instant,
         report: &Report,
     ) -> Result<Vec<Served>, MountError> {
-        let objects: Vec<ObjectId> = request.objects.iter().map(Object::id).collect();
-        let reading = Reading {
-            principal,
-            vault: &request.vault,
-            objects: &objects,
-            freshness: request.freshness,
-            deadline,
-            tally: report.tally(),
-        };
-        let mut served = Vec::with_capacity(objects.len());
-        let mut errors = Vec::new();
-        for result in self.cache.read(reading).await {
-            match result {
-                Ok(object) => served.push(object),
-                Err(error) => errors.push(error),
+        let ids: Vec<ObjectId> = request.objects.iter().map(Object::id).collect();
+        let mut served = Vec::with_capacity(ids.len());
+        let mut bytes = 0;
+        for objects in ids.chunks(WAVE) {
+            let reading = Reading {
+                principal,
+                vault: &request.vault,
+                objects,
+                freshness: request.freshness,
+                deadline,
+                tally: report.tally(),
+            };
+            let mut errors = Vec::new();
+            for result in self.cache.read(reading).await {
+                match result {
+                    Ok(object) => {
+                        bytes += object.fetched.bytes();
+                        served.push(object);
+                    }
+                    Err(error) => errors.push(error),
+                }
             }
+            if let Some(error) = MountError::unread(errors) {
+                return Err(error);
+            }
+            // Not more is taken into memory than could be answered with.
+            self.check_size(bytes)?;
         }
-        match MountError::unread(errors) {
-            Some(error) => Err(error),
-            None => Ok(served),
+        Ok(served)
+    }
+
+    fn check_size(&self, bytes: usize) -> Result<(), MountError> {
+        let limit = self.options.max_message_bytes;
+        if bytes > limit {
+            return Err(MountError::TooLarge { limit });
         }
+        Ok(())
     }
 
     fn answer(
@@ -149,13 +169,7 @@ impl Mounter {
         refuse_collisions(&response.files)?;
         response.object_version = versions::of(objects, fetched);
         report.files(response.files.len());
-        let size = response.encoded_len();
-        if size > self.options.max_message_bytes {
-            return Err(MountError::TooLarge {
-                size,
-                limit: self.options.max_message_bytes,
-            });
-        }
+        self.check_size(response.encoded_len())?;
         Ok(response)
     }
 }

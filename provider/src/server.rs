@@ -15,6 +15,7 @@ use vaultbind_keyvault::{Cache, CacheOptions, Limits, Transport};
 use vaultbind_proto::csi_driver_provider_server::CsiDriverProviderServer;
 
 use crate::args::Args;
+use crate::debug::Insight;
 use crate::http::{self, Health, HttpError, HttpOptions};
 use crate::metrics::{CallMetrics, MemoryMetrics, Metrics};
 use crate::mount::{MountOptions, Mounter};
@@ -166,7 +167,7 @@ impl Provider {
             max_message_bytes: args.max_message_bytes,
         };
         let cache = Cache::new(
-            transport,
+            Arc::clone(&transport),
             CacheOptions {
                 stale_for: args.serve_stale_for,
                 refusal_for: args.refusal_ttl,
@@ -175,6 +176,10 @@ impl Provider {
                 observer: Some(Arc::new(MemoryMetrics(Arc::clone(&metrics)))),
             },
         )?;
+        let insight = Insight {
+            cache: Arc::clone(&cache),
+            transport,
+        };
         let mounter = Arc::new(Mounter::new(cache, options));
 
         let endpoint: Endpoint = args.endpoint.parse()?;
@@ -191,11 +196,13 @@ impl Provider {
             healthz_path: args.healthz_path.clone(),
             prometheus_port: args.prometheus_port,
             healthz_timeout: args.healthz_timeout,
+            debug_port: args.debug_port,
         };
         let addresses = http::serve(
             &http_options,
             Arc::clone(&health),
             Arc::clone(&metrics),
+            insight,
             &stop,
         )
         .await?;
@@ -217,8 +224,8 @@ impl Provider {
         info!(
             version = env!("CARGO_PKG_VERSION"),
             socket = %endpoint.path().display(),
-            health = %addresses.0,
-            metrics = %addresses.1,
+            health = %addresses.health,
+            metrics = %addresses.metrics,
             cloud = %args.cloud_name,
             "serving"
         );
@@ -240,12 +247,17 @@ impl Provider {
 
     /// Where health is told.
     pub fn health_address(&self) -> std::net::SocketAddr {
-        self.addresses.0
+        self.addresses.health
     }
 
     /// Where metrics are.
     pub fn metrics_address(&self) -> std::net::SocketAddr {
-        self.addresses.1
+        self.addresses.metrics
+    }
+
+    /// Where the state is shown, if it is.
+    pub fn debug_address(&self) -> Option<std::net::SocketAddr> {
+        self.addresses.debug
     }
 
     /// The metrics themselves.

@@ -2,7 +2,8 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, bail};
 use k8s_openapi::api::apps::v1::DaemonSet;
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, LogParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use vaultbind_e2e::admin::Admin;
@@ -66,6 +67,21 @@ impl Cluster {
         let kind = GroupVersionKind::gvk("secrets-store.csi.x-k8s.io", "v1", kind);
         let resource = ApiResource::from_gvk(&kind);
         Api::namespaced_with(self.client.clone(), namespace, &resource)
+    }
+
+    /// What the provider has written so far.
+    ///
+    /// # Errors
+    /// When its pod or log cannot be read.
+    pub async fn provider_log(&self) -> anyhow::Result<String> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), "vaultbind-system");
+        let params = ListParams::default().labels("app.kubernetes.io/name=vaultbind");
+        let mut log = String::new();
+        for pod in pods.list(&params).await? {
+            let name = pod.metadata.name.unwrap_or_default();
+            log += &pods.logs(&name, &LogParams::default()).await?;
+        }
+        Ok(log)
     }
 
     /// The DaemonSets of the namespace that helm installs into.

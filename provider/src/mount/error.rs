@@ -49,12 +49,11 @@ pub enum MountError {
     Stopped,
     /// The answer is larger than the driver takes.
     #[error(
-        "the volume's files make an answer of {size} bytes, over the driver's {limit}: split the \
-         SecretProviderClass, or raise --max-call-recv-msg-size there and --max-message-bytes here"
+        "the volume's files make an answer of more than the {limit} bytes that the driver takes: \
+         split the SecretProviderClass, or raise --max-call-recv-msg-size there and \
+         --max-message-bytes here"
     )]
     TooLarge {
-        /// Bytes of the encoded answer.
-        size: usize,
         /// Bytes allowed.
         limit: usize,
     },

@@ -178,6 +178,42 @@ async fn files_stay_while_the_vault_is_down() {
 }
 
 #[tokio::test]
+async fn pods_of_a_known_class_start_while_the_vault_is_down_and_the_log_tells_from_what() {
+    let (site, [value]) = site_with_secrets("known", ["db"]).await;
+    site.class("all", &secret_object("db")).await.unwrap();
+    let first = site.run(&PodSpec::new("first", "all")).await.unwrap();
+    let fault = site.fault(Action::Drop).await.unwrap();
+    let later = site.run(&PodSpec::new("later", "all")).await.unwrap();
+    assert_eq!(
+        site.read(&later, "/mnt/all/db").await.unwrap(),
+        value.as_bytes()
+    );
+    site.mend(fault).await.unwrap();
+
+    // Each pod's mount is one line, with its versions and where they came from.
+    let log = site.cluster.provider_log().await.unwrap();
+    for (pod, source) in [(&first, "from_vault"), (&later, "from_memory")] {
+        let told = |line: &&str| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+            let ours = line["namespace"] == *site.namespace && line["pod"] == **pod;
+            let memory = line["from_memory"].as_u64().unwrap_or_default()
+                + line["from_memory_stale"].as_u64().unwrap_or_default();
+            let from = if memory == 0 {
+                "from_vault"
+            } else {
+                "from_memory"
+            };
+            let versions = line["versions"].as_str().unwrap_or_default();
+            ours && line["result"] == "mounted" && from == source && versions.contains("secret/db=")
+        };
+        assert!(
+            log.lines().any(|line| told(&line)),
+            "{pod}: no line says {source}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_event_is_one_event_however_often_the_mount_is_tried() {
     let (site, [_]) = site_with_secrets("one-event", ["db"]).await;
     site.class("all", &secret_object("gone")).await.unwrap();

@@ -206,3 +206,36 @@ async fn a_value_that_does_not_fit_is_served_and_not_kept() {
         assert_eq!(calls(&stage).1, 10);
     }
 }
+
+#[tokio::test]
+async fn the_debug_endpoint_shows_what_is_kept_without_a_value_and_on_loopback_only() {
+    let value = secret("value");
+    let seed = seed(&many_secrets(2, &value));
+    let arguments = ["--debug-port=0", "--http-address=0.0.0.0"];
+    let stage = Stage::start_with(&seed, &arguments, |_| {}).await.unwrap();
+    let driver = stage.driver().unwrap();
+    mount(&driver, &class(&many_objects(2)), &stage.pod().unwrap())
+        .await
+        .unwrap();
+    let address = stage.provider.debug_address().unwrap();
+    assert!(address.ip().is_loopback());
+    let (status, body) = crate::support::http_get(address, "/debug/state").await;
+    assert_eq!(status, 200);
+    let shown: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(shown["cache"]["objects"], 2);
+    let object = &shown["cache"]["principals"][0]["objects"][0];
+    assert_eq!(object["object"], "secret s0");
+    assert_eq!(object["version"].as_str().unwrap().len(), 32);
+    assert_eq!(object["reading"], false);
+    let budgets = shown["budgets"].as_array().unwrap();
+    assert!(!budgets.is_empty());
+    assert!(!body.contains(&value), "a value is shown");
+    // Neither beside health nor beside metrics.
+    for address in [
+        stage.provider.health_address(),
+        stage.provider.metrics_address(),
+    ] {
+        let (status, _) = crate::support::http_get(address, "/debug/state").await;
+        assert_eq!(status, 404);
+    }
+}
