@@ -22,6 +22,7 @@ use std::fmt;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
@@ -181,7 +182,8 @@ impl Budget {
     }
 
     /// Waits until a request may go, at most until `deadline`: no longer than is known to be of no
-    /// use. Adds the probes that failed meanwhile to `unanswered`.
+    /// use. Adds the probes that failed meanwhile to `unanswered`; those that failed before count
+    /// too, but two more are waited for.
     pub(crate) async fn admit(
         self: &Arc<Self>,
         deadline: Instant,
@@ -190,11 +192,17 @@ impl Budget {
         let started = now();
         *self.used.lock().unwrap_or_else(PoisonError::into_inner) = started;
         let _waiting = Counted::new(&self.waiting);
+        let mut next = pin!(self.next(deadline));
+        // The usual case, without a timer, and without telling anybody of a wait.
+        if let Poll::Ready(admitted) = futures::poll!(next.as_mut()) {
+            return admitted.ok_or_else(|| self.not_admitted());
+        }
         let mut probes = self.failed_probes.subscribe();
         let mut seen = *probes.borrow_and_update();
-        let mut next = pin!(self.next(deadline));
-        let end = tokio::time::sleep_until(deadline.into());
-        let mut end = pin!(end);
+        // Who comes late need not see again what others have seen.
+        let known = self.core().failed_probes().min(UNANSWERED - 2);
+        *unanswered = known.max(*unanswered);
+        let mut end = pin!(tokio::time::sleep_until(deadline.into()));
         let admitted = loop {
             tokio::select! {
                 biased;
@@ -211,16 +219,16 @@ impl Budget {
                 () = &mut end => break None,
             }
         };
-        let ended = now();
-        let waited = ended.saturating_duration_since(started);
-        if !waited.is_zero()
-            && let Some(observer) = &self.observer
-        {
-            observer.waited(self.service, waited);
+        if let Some(observer) = &self.observer {
+            observer.waited(self.service, now().saturating_duration_since(started));
         }
-        admitted.ok_or_else(|| NotAdmitted {
-            reason: self.core().reason(ended),
-        })
+        admitted.ok_or_else(|| self.not_admitted())
+    }
+
+    fn not_admitted(&self) -> NotAdmitted {
+        NotAdmitted {
+            reason: self.core().reason(now()),
+        }
     }
 
     /// Waits for its turn, and then until it may go. `None` when that is after the deadline.

@@ -13,6 +13,7 @@ use crate::support::{calls_to, metric, of, secret, seed, stage_with_secrets};
 const DB: &str = "array:\n- |\n  objectName: db\n  objectType: secret\n";
 const SENT: &str = "vaultbind_hedged_requests_total{result=\"sent\"}";
 const WON: &str = "vaultbind_hedged_requests_total{result=\"won\"}";
+const OPEN: &str = "vaultbind_circuit_open{service=\"vault\"}";
 const RETIRED: &str = "vaultbind_connections_total{event=\"retired\"}";
 
 fn connections(stage: &Stage) -> Vec<u64> {
@@ -153,4 +154,36 @@ async fn a_vault_that_hangs_gets_few_second_tries() {
     assert!(calls.len() <= 50 + 15, "{}", calls.len());
     let connections: BTreeSet<_> = calls.iter().collect();
     assert!(connections.len() <= 3, "{connections:?}");
+}
+
+#[tokio::test]
+async fn a_vault_without_answers_is_asked_by_one_at_a_time_and_serves_all_when_it_is_back() {
+    let value = secret("value");
+    let stage = stage(&[], false, &value).await;
+    let fault = Fault::new(of(Service::Vault), Action::Drop);
+    let fault = stage.azure.add_fault(fault).unwrap();
+    let request = mount_request(&class(DB), &stage.pod().unwrap());
+    let driver = stage.driver().unwrap();
+    let mounts: Vec<_> = (0..40)
+        .map(|_| {
+            let (driver, request) = (driver.clone(), request.clone());
+            tokio::spawn(async move { driver.mount(request).await })
+        })
+        .collect();
+    while metric(&stage, OPEN) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // For those that were on their way.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    stage.azure.clear_calls();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // A probe, or two, each on two connections.
+    let calls = connections(&stage);
+    assert!(calls.len() <= 6, "{calls:?}");
+    stage.azure.remove_fault(fault);
+    for mounted in mounts {
+        let files = mounted.await.unwrap().unwrap().files;
+        assert_eq!(&files[0].contents[..], value.as_bytes());
+    }
+    assert_eq!(metric(&stage, OPEN), 0);
 }

@@ -76,6 +76,14 @@ impl Circuit {
         matches!(self.state, State::Open { .. })
     }
 
+    /// Probes that failed since it opened.
+    pub(super) fn failed_probes(&self) -> u32 {
+        match self.state {
+            State::Open { failed_probes, .. } => failed_probes,
+            State::Closed { .. } => 0,
+        }
+    }
+
     pub(super) fn ramp(&self) -> Option<usize> {
         self.ramp
     }

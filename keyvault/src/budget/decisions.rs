@@ -167,6 +167,11 @@ impl Core {
         }
     }
 
+    /// Probes that have failed since there were no answers any more.
+    pub(super) fn failed_probes(&self) -> u32 {
+        self.circuit.failed_probes()
+    }
+
     /// Until when nobody may go.
     pub(super) fn closed_until(&self, now: Instant) -> Option<Instant> {
         let open = match self.circuit.gate(now) {

@@ -318,6 +318,15 @@ fn an_unreachable_endpoint_is_found_under_the_sdks_wrapping() {
     let proxy = || "proxy.test:3128".to_owned();
     let cases = [
         (Unreachable::Name { host: host() }, "DNS"),
+        (Unreachable::NameTimeout { host: host() }, "NetworkPolicy"),
+        (Unreachable::Silent { host: host() }, "network path"),
+        (
+            Unreachable::ProxyUntrusted {
+                proxy: proxy(),
+                reason: "issued by an unknown authority".into(),
+            },
+            "add the CA that signed it",
+        ),
         (
             Unreachable::Connect {
                 host: host(),

@@ -132,6 +132,28 @@ async fn while_nothing_answers_probes_fail_for_all_who_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_comes_late_to_an_outage_waits_for_two_probes() {
+    let (budget, _) = budget(&limits());
+    for _ in 0..10 {
+        let permit = budget.admit(after(60), &mut 0).await.unwrap();
+        permit.settle(unanswered());
+    }
+    let probe = budget.admit(after(60), &mut 0).await.unwrap();
+    let late = tokio::spawn({
+        let budget = Arc::clone(&budget);
+        async move {
+            let mut failures = 0;
+            let permit = budget.admit(after(60), &mut failures).await.unwrap();
+            permit.settle(unanswered());
+            failures + 1
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    probe.settle(unanswered());
+    assert_eq!(late.await.unwrap(), UNANSWERED);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_service_that_is_back_serves_all_who_wait_without_a_burst() {
     let (budget, seen) = budget(&limits());
     for _ in 0..5 {
