@@ -8,9 +8,11 @@ use vaultbind_azure::{Action, Fault, Service};
 use vaultbind_e2e::driver::mount_request;
 use vaultbind_e2e::stage::{Stage, class};
 
-use crate::support::{calls_to, metric, of, secret, seed, stage_with_secrets};
+use crate::support::{calls_to, metric, of, secret, seed};
 
 const DB: &str = "array:\n- |\n  objectName: db\n  objectType: secret\n";
+const HEDGED: &str = "--hedge-after=300ms";
+const UNHEDGED: &[&str] = &["--hedge-after=0s", "--try-timeout=300ms"];
 const SENT: &str = "vaultbind_hedged_requests_total{result=\"sent\"}";
 const WON: &str = "vaultbind_hedged_requests_total{result=\"won\"}";
 const OPEN: &str = "vaultbind_circuit_open{service=\"vault\"}";
@@ -48,7 +50,7 @@ async fn three_mounts(stage: &Stage, value: &str) -> Vec<u64> {
 #[tokio::test]
 async fn a_second_try_goes_out_on_another_connection_and_the_silent_one_is_retired() {
     let value = secret("value");
-    let stage = stage(&[], false, &value).await;
+    let stage = stage(&[HEDGED], false, &value).await;
     let connections = three_mounts(&stage, &value).await;
     let [first, lost, hedge, last] = connections[..] else {
         panic!("{connections:?}");
@@ -66,7 +68,7 @@ async fn a_second_try_goes_out_on_another_connection_and_the_silent_one_is_retir
 #[tokio::test]
 async fn without_second_tries_a_time_out_leads_to_another_connection() {
     let value = secret("value");
-    let stage = stage(&["--hedge-after=0s", "--try-timeout=300ms"], false, &value).await;
+    let stage = stage(UNHEDGED, false, &value).await;
     let connections = three_mounts(&stage, &value).await;
     let [first, lost, again, last] = connections[..] else {
         panic!("{connections:?}");
@@ -80,7 +82,7 @@ async fn without_second_tries_a_time_out_leads_to_another_connection() {
 
 #[tokio::test]
 async fn over_http1_a_lost_request_takes_its_connection_with_it() {
-    for arguments in [&[][..], &["--hedge-after=0s", "--try-timeout=300ms"]] {
+    for arguments in [&[HEDGED][..], UNHEDGED] {
         let value = secret("value");
         let stage = stage(arguments, true, &value).await;
         let connections = three_mounts(&stage, &value).await;
@@ -96,7 +98,7 @@ async fn over_http1_a_lost_request_takes_its_connection_with_it() {
 #[tokio::test]
 async fn a_lost_token_request_is_sent_a_second_time() {
     let value = secret("value");
-    let stage = stage(&[], false, &value).await;
+    let stage = stage(&[HEDGED], false, &value).await;
     let fault = Fault::new(of(Service::Entra), Action::Hang).times(1);
     stage.azure.add_fault(fault).unwrap();
     let request = mount_request(&class(DB), &stage.pod().unwrap());
@@ -109,18 +111,17 @@ async fn a_lost_token_request_is_sent_a_second_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_request_of_a_hundred_lost_fails_no_mount() {
     let values: Vec<_> = (0..10).map(|_| secret("value")).collect();
-    let names: Vec<_> = (0..10).map(|n| format!("s{n}")).collect();
-    let secrets: Vec<_> = names
+    let secrets: String = values
         .iter()
-        .zip(&values)
-        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .enumerate()
+        .map(|(n, value)| format!("  - {{name: s{n}, value: {value}}}\n"))
         .collect();
-    let stage = stage_with_secrets(&secrets).await;
+    let seed = seed(&format!("  secrets:\n{secrets}"));
+    let stage = Stage::start_with(&seed, &[HEDGED], |_| {}).await.unwrap();
     let lost = Fault::new(of(Service::Vault), Action::Hang).share(0.01);
     stage.azure.add_fault(lost).unwrap();
-    let objects: String = names
-        .iter()
-        .map(|name| format!("- |\n  objectName: {name}\n  objectType: secret\n"))
+    let objects: String = (0..10)
+        .map(|n| format!("- |\n  objectName: s{n}\n  objectType: secret\n"))
         .collect();
     let class = class(&format!("array:\n{objects}"));
     let request = mount_request(&class, &stage.pod().unwrap());
@@ -141,7 +142,7 @@ async fn one_request_of_a_hundred_lost_fails_no_mount() {
 #[tokio::test]
 async fn a_vault_that_hangs_gets_few_second_tries() {
     let value = secret("value");
-    let stage = stage(&["--mount-timeout=2s"], false, &value).await;
+    let stage = stage(&[HEDGED, "--mount-timeout=2s"], false, &value).await;
     let fault = Fault::new(of(Service::Vault), Action::Hang);
     stage.azure.add_fault(fault).unwrap();
     let request = mount_request(&class(DB), &stage.pod().unwrap());
@@ -159,7 +160,7 @@ async fn a_vault_that_hangs_gets_few_second_tries() {
 #[tokio::test]
 async fn a_vault_without_answers_is_asked_by_one_at_a_time_and_serves_all_when_it_is_back() {
     let value = secret("value");
-    let stage = stage(&[], false, &value).await;
+    let stage = stage(&[HEDGED], false, &value).await;
     let fault = Fault::new(of(Service::Vault), Action::Drop);
     let fault = stage.azure.add_fault(fault).unwrap();
     let request = mount_request(&class(DB), &stage.pod().unwrap());

@@ -93,7 +93,7 @@ async fn storm(per_second: u32, retry_after: Option<u64>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_vault_that_takes_a_part_of_what_is_offered_serves_all_mounts_with_few_refusals() {
-    tokio::join!(storm(100, Some(1)), storm(100, None), storm(250, None));
+    tokio::join!(storm(60, Some(1)), storm(60, None));
 }
 
 #[tokio::test]
