@@ -242,7 +242,7 @@ impl Pool {
             let pool = &dialled.pool;
             match pool.open().await? {
                 Connection::Http2(sender, heard, room) => {
-                    pool.install(place, Http2::new(sender, heard, room));
+                    pool.install(Http2::new(sender, heard, room));
                 }
                 Connection::Http1(sender) => {
                     let mut state = pool.state();
@@ -268,15 +268,15 @@ impl Pool {
         result
     }
 
-    fn install(&self, place: Place, connection: Arc<Http2>) {
+    fn install(&self, connection: Arc<Http2>) {
         let mut state = self.state();
         state.http1 = false;
-        match place {
-            Place::Alternate if state.primary().is_some() => {
-                state.alternate = Some(connection);
-                state.alternate_used = Some(Instant::now());
-            }
-            Place::Primary | Place::Alternate => state.primary = Some(connection),
+        // While the second one was dialled the first may have ended, or come.
+        if state.primary().is_some() {
+            state.alternate = Some(connection);
+            state.alternate_used = Some(Instant::now());
+        } else {
+            state.primary = Some(connection);
         }
     }
 
@@ -358,7 +358,7 @@ impl Pool {
             Connection::Http2(sender, heard, room) => {
                 // The peer has changed its mind: from now on everybody shares this one.
                 let connection = Http2::new(sender, heard, room);
-                self.install(Place::Primary, Arc::clone(&connection));
+                self.install(Arc::clone(&connection));
                 let slot = connection.slot().await;
                 slot.map(Lease::Http2).ok_or_else(|| self.broken())
             }

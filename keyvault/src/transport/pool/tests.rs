@@ -147,6 +147,25 @@ async fn requests_share_one_connection_and_second_tries_one_other() {
 }
 
 #[tokio::test]
+async fn a_second_connection_that_nobody_needed_for_a_minute_is_closed() {
+    let (pool, dials) = pool(|_| async { Ok(http2_to_peer(100).await) });
+    let first = connection(&pool.lease().await.unwrap());
+    let second = connection(&pool.lease_beside(&first).await.unwrap());
+    let now = Instant::now();
+    let mut state = pool.state();
+    state.drop_unused_alternate(now + Duration::from_secs(59));
+    assert!(state.alternate.is_some());
+    state.drop_unused_alternate(now + Duration::from_secs(61));
+    assert!(state.alternate.is_none());
+    drop(state);
+    // Nobody but the test holds it any more.
+    assert_eq!(Arc::strong_count(&second), 1);
+    let again = connection(&pool.lease_beside(&first).await.unwrap());
+    assert!(!same(&again, &second));
+    assert_eq!(dials.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test]
 async fn a_silent_connection_is_retired_and_the_second_takes_its_place() {
     let (pool, dials) = pool(|_| async { Ok(http2_to_peer(100).await) });
     let lease = pool.lease().await.unwrap();
