@@ -266,7 +266,7 @@ fn lost_vault(number: usize) -> String {
 }
 
 fn seed(form: Form) -> String {
-    let secrets = |vault: &str, count: usize| {
+    let values = |vault: &str, count: usize| {
         let vault = vault.to_owned();
         (0..count).map(move |number| {
             let name = secret_name(number);
@@ -276,19 +276,26 @@ fn seed(form: Form) -> String {
     };
     let mut seed = Seed::default();
     seed.identities(0..IDENTITIES);
-    seed.vault(VAULT, 0..IDENTITIES, secrets(VAULT, SECRETS), []);
+    seed.vault(VAULT, 0..IDENTITIES, values(VAULT, SECRETS), []);
     let lost = form.lost_mounts();
     seed.identities(LOST..LOST + lost);
     for number in 0..lost.div_ceil(LOST_PER_VAULT) {
         let name = lost_vault(number);
         let first = LOST + number * LOST_PER_VAULT;
-        seed.vault(&name, first..first + LOST_PER_VAULT, secrets(&name, 10), []);
+        seed.vault(&name, first..first + LOST_PER_VAULT, values(&name, 10), []);
     }
     seed.text()
 }
 
 fn rtt(time: Duration) -> (&'static str, String) {
     ("rtt", format!("{} ms", time.as_millis()))
+}
+
+fn secrets(count: usize) -> String {
+    match count {
+        1 => "1 secret".to_owned(),
+        _ => format!("{count} secrets"),
+    }
 }
 
 /// Tells a person where a run is.

@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 
 use crate::record::{Record, Run, Value};
 
+/// How many samples stand behind other figures: for machines, as it would be a row for each case.
+const SAMPLES: &str = "samples";
+
 /// A row of cells as wide as the head.
 pub type Row = Vec<String>;
 
@@ -17,7 +20,7 @@ pub fn rows(run: &Run) -> (Row, Vec<Row>) {
         head.extend(others.iter().map(|other| format!("{other} / {first}")));
     }
     let mut keys: Vec<&Record> = Vec::new();
-    for record in &run.records {
+    for record in run.records.iter().filter(|one| one.metric != SAMPLES) {
         if !keys.iter().any(|key| same(key, record)) {
             keys.push(record);
         }
@@ -163,7 +166,8 @@ mod tests {
         theirs
             .case("mount", &rtt)
             .number("median", 9.0, "ms")
-            .text("codes", "OK 3");
+            .text("codes", "OK 3")
+            .count("samples", 3);
         let mut records = ours.into_records();
         records.extend(theirs.into_records());
         Run {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
-use super::{Context, rtt};
+use super::{Context, rtt, secrets};
 use crate::drive::{Job, KUBELET, Outcome, mount};
 use crate::provider::Running;
 use crate::record::Recorder;
@@ -59,7 +59,7 @@ pub(super) async fn mounts(context: &mut Context<'_>, name: &str) -> anyhow::Res
                     Way::NewIdentity | Way::Warm => one_process(context, objects, way).await?,
                 };
                 let case = [
-                    ("objects", format!("{objects} secrets")),
+                    ("objects", secrets(objects)),
                     rtt(time),
                     ("way", way.name().to_owned()),
                 ];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Context, rtt};
+use super::{Context, rtt, secrets};
 use crate::azure::Azure;
 use crate::cast::Tokens;
 use crate::cgroup::{CHART, Cgroup};
@@ -94,7 +94,7 @@ pub(super) async fn http1(context: &mut Context<'_>, name: &str) -> anyhow::Resu
         }
         let samples = Samples::new(samples);
         let case = [
-            ("objects", format!("{objects} secrets")),
+            ("objects", secrets(objects)),
             rtt(FAR),
             ("way", "new process".to_owned()),
         ];
