@@ -7,8 +7,9 @@ use std::time::Duration;
 use vaultbind_azure::{Action, Fault, Service};
 use vaultbind_e2e::driver::mount_request;
 use vaultbind_e2e::stage::{Stage, class};
+use vaultbind_proto::MountRequest;
 
-use crate::support::{calls_to, metric, of, secret, seed};
+use crate::support::{FORGETFUL, calls_to, many_objects, many_secrets, metric, of, secret, seed};
 
 const DB: &str = "array:\n- |\n  objectName: db\n  objectType: secret\n";
 const HEDGED: &str = "--hedge-after=300ms";
@@ -23,10 +24,21 @@ fn connections(stage: &Stage) -> Vec<u64> {
     calls.iter().map(|call| call.connection).collect()
 }
 
+/// A stage of which every mount asks the vault; with the secrets `db` and fifty others.
 async fn stage(arguments: &[&str], http1_only: bool, value: &str) -> Stage {
-    let seed = seed(&format!("  secrets: [{{name: db, value: {value}}}]\n"));
+    let seed = seed(&format!(
+        "{}  - {{name: db, value: {value}}}\n",
+        many_secrets(50, value)
+    ));
+    let arguments = [arguments, &FORGETFUL].concat();
     let adjust = |options: &mut vaultbind_azure::Options| options.http1_only = http1_only;
-    Stage::start_with(&seed, arguments, adjust).await.unwrap()
+    Stage::start_with(&seed, &arguments, adjust).await.unwrap()
+}
+
+/// A mount of an object that no other mount asks for.
+fn one_of_many(stage: &Stage, n: usize) -> MountRequest {
+    let object = format!("array:\n- |\n  objectName: s{n}\n  objectType: secret\n");
+    mount_request(&class(&object), &stage.pod().unwrap())
 }
 
 /// Mounts, then mounts while one request is never answered, then mounts again; the connections of
@@ -110,28 +122,17 @@ async fn a_lost_token_request_is_sent_a_second_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_request_of_a_hundred_lost_fails_no_mount() {
-    let values: Vec<_> = (0..10).map(|_| secret("value")).collect();
-    let secrets: String = values
-        .iter()
-        .enumerate()
-        .map(|(n, value)| format!("  - {{name: s{n}, value: {value}}}\n"))
-        .collect();
-    let seed = seed(&format!("  secrets:\n{secrets}"));
-    let stage = Stage::start_with(&seed, &[HEDGED], |_| {}).await.unwrap();
+    let value = secret("value");
+    let stage = stage(&[HEDGED], false, &value).await;
     let lost = Fault::new(of(Service::Vault), Action::Hang).share(0.01);
     stage.azure.add_fault(lost).unwrap();
-    let objects: String = (0..10)
-        .map(|n| format!("- |\n  objectName: s{n}\n  objectType: secret\n"))
-        .collect();
-    let class = class(&format!("array:\n{objects}"));
-    let request = mount_request(&class, &stage.pod().unwrap());
+    let request = mount_request(&class(&many_objects(10)), &stage.pod().unwrap());
     let driver = stage.driver().unwrap();
-    for _ in 0..20 {
-        let mounts = (0..10).map(|_| driver.mount(request.clone()));
-        for response in futures::future::join_all(mounts).await {
-            for (file, value) in response.unwrap().files.iter().zip(&values) {
-                assert_eq!(&file.contents[..], value.as_bytes());
-            }
+    for _ in 0..200 {
+        let response = driver.mount(request.clone()).await.unwrap();
+        assert_eq!(response.files.len(), 10);
+        for file in &response.files {
+            assert_eq!(&file.contents[..], value.as_bytes());
         }
     }
     let lost = stage.azure.faults()[0].struck;
@@ -145,9 +146,8 @@ async fn a_vault_that_hangs_gets_few_second_tries() {
     let stage = stage(&[HEDGED, "--mount-timeout=2s"], false, &value).await;
     let fault = Fault::new(of(Service::Vault), Action::Hang);
     stage.azure.add_fault(fault).unwrap();
-    let request = mount_request(&class(DB), &stage.pod().unwrap());
     let driver = stage.driver().unwrap();
-    let mounts = (0..50).map(|_| driver.mount(request.clone()));
+    let mounts = (0..50).map(|n| driver.mount(one_of_many(&stage, n)));
     let failed = futures::future::join_all(mounts).await;
     assert!(failed.iter().all(Result::is_err));
     let (calls, hedges) = (connections(&stage), metric(&stage, SENT));
@@ -163,11 +163,10 @@ async fn a_vault_without_answers_is_asked_by_one_at_a_time_and_serves_all_when_i
     let stage = stage(&[HEDGED], false, &value).await;
     let fault = Fault::new(of(Service::Vault), Action::Drop);
     let fault = stage.azure.add_fault(fault).unwrap();
-    let request = mount_request(&class(DB), &stage.pod().unwrap());
     let driver = stage.driver().unwrap();
     let mounts: Vec<_> = (0..40)
-        .map(|_| {
-            let (driver, request) = (driver.clone(), request.clone());
+        .map(|n| {
+            let (driver, request) = (driver.clone(), one_of_many(&stage, n));
             tokio::spawn(async move { driver.mount(request).await })
         })
         .collect();

@@ -211,7 +211,7 @@ async fn a_value_that_does_not_fit_is_served_and_not_kept() {
 async fn the_debug_endpoint_shows_what_is_kept_without_a_value_and_on_loopback_only() {
     let value = secret("value");
     let seed = seed(&many_secrets(2, &value));
-    let arguments = ["--debug-port=0", "--http-address=0.0.0.0"];
+    let arguments = ["--debug-port=0"];
     let stage = Stage::start_with(&seed, &arguments, |_| {}).await.unwrap();
     let driver = stage.driver().unwrap();
     mount(&driver, &class(&many_objects(2)), &stage.pod().unwrap())
