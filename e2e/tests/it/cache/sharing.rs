@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use vaultbind_azure::{Action, Service};
 use vaultbind_e2e::driver::{Pod, mount_request};
 use vaultbind_e2e::stage::{CLIENT, NAMESPACE, SERVICE_ACCOUNT, Stage, class};
@@ -88,6 +90,8 @@ async fn ticks_within_a_window_cost_nothing_and_across_it_one_wave() {
             metrics.contains("\nvaultbind_mounts_in_flight 200\n")
         })
         .await;
+        // The gauge is there before a mount has looked into the memory.
+        tokio::time::sleep(Duration::from_millis(300)).await;
         stage.azure.remove_fault(gate);
     };
     let (responses, ()) = tokio::join!(tick(&stale), open);
