@@ -1,6 +1,7 @@
 //! The program itself: signals, sockets that change hands, environment variables, mistakes at start.
 
 mod child;
+mod memory;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
@@ -264,6 +265,25 @@ async fn an_identity_endpoint_of_another_service_in_the_environment_is_told() {
         assert_eq!(status.code(), Code::Unauthenticated, "{status}");
         assert!(status.message().contains("unset"), "{status}");
     }
+}
+
+#[tokio::test]
+async fn a_mount_of_many_missing_objects_is_told_in_a_few_lines() {
+    let (azure, ..) = azure().await;
+    let folder = tempfile::tempdir().unwrap();
+    let child = Child::start(&azure, folder.path(), &[]).await;
+    let objects: String = (0..25)
+        .map(|n| format!("- |\n  objectName: missing-{n}\n  objectType: secret\n"))
+        .collect();
+    let request = mount_request(&class(&format!("array:\n{objects}")), &pod(&azure).unwrap());
+    let driver = driver::Provider::connect(child.socket()).unwrap();
+    driver.mount(request).await.unwrap_err();
+    let log = child.log();
+    let warnings = log
+        .lines()
+        .filter(|line| line.contains(" WARN ") && line.contains("not found"));
+    assert_eq!(warnings.count(), 10, "{log}");
+    assert!(log.contains("untold=15"), "{log}");
 }
 
 #[tokio::test]

@@ -117,12 +117,12 @@ impl Child {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id().unwrap()
+    }
+
     pub(crate) fn terminate(&self) {
-        let id = self
-            .process
-            .id()
-            .and_then(|id| Pid::from_raw(id.cast_signed()))
-            .unwrap();
+        let id = Pid::from_raw(self.id().cast_signed()).unwrap();
         kill_process(id, Signal::TERM).unwrap();
     }
 
