@@ -1,11 +1,19 @@
 //! `vaultbind-provider`: Azure Key Vault provider for the Secrets Store CSI driver.
 
+use std::alloc::System;
 use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
 use vaultbind_provider::args::Args;
 use vaultbind_provider::server::{Config, Provider};
 use vaultbind_provider::telemetry::{self, LogOptions};
+use zeroizing_alloc::ZeroAlloc;
+
+/// Wipes whatever is freed. Secrets pass through buffers of the SDK and of the HTTP, TLS and gRPC
+/// libraries that nobody wipes; what they leave would otherwise stay in the heap until it is used
+/// again. docs/security.md has the cost.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     let args = match Args::read(std::env::args_os()) {
@@ -32,7 +40,7 @@ fn run(args: Args) -> anyhow::Result<()> {
     })
     .map_err(anyhow::Error::from_boxed)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(vaultbind_provider::WORKERS)
         // Name look-ups and the opening of PFX files run on these. A look-up that nobody answers
         // holds its thread for up to a minute, and must not hold up those of other hosts.
         .max_blocking_threads(64)
