@@ -74,8 +74,8 @@ impl Memo {
         let Some((name, key)) = self.place(value, chain) else {
             return open();
         };
-        let flight = Arc::clone(lock(&self.flights).entry(name).or_default());
-        let alone = lock(&flight);
+        let flight = self.flight(name);
+        let _alone = lock(&flight.turn);
         if let Some(found) = self.find(&name, &key) {
             return found;
         }
@@ -88,9 +88,16 @@ impl Memo {
             let bytes = size_of::<Name>() + kept.as_ref().map_or(64, |sealed| sealed.len());
             lock(&self.entries).insert(name, kept, bytes);
         }
-        drop(alone);
-        lock(&self.flights).remove(&name);
         opened
+    }
+
+    fn flight(&self, name: Name) -> Flight<'_> {
+        let turn = Arc::clone(lock(&self.flights).entry(name).or_default());
+        Flight {
+            memo: self,
+            name,
+            turn,
+        }
     }
 
     /// Where a value's text is kept, and the key that opens it.
@@ -108,6 +115,23 @@ impl Memo {
         match kept {
             Ok(sealed) => unseal(key, &sealed).map(Ok),
             Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+/// One of those who want the same value opened. The last to leave takes the entry along.
+struct Flight<'a> {
+    memo: &'a Memo,
+    name: Name,
+    turn: Arc<Mutex<()>>,
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        let mut flights = lock(&self.memo.flights);
+        // The map's own and this one.
+        if Arc::strong_count(&self.turn) == 2 {
+            flights.remove(&self.name);
         }
     }
 }
@@ -233,5 +257,6 @@ mod tests {
         assert!(panicked.is_err());
         let made = memo.get_or_open(b"pfx", true, || Ok(opened("key")));
         assert_eq!(made, Ok(opened("key")));
+        assert!(lock(&memo.flights).is_empty());
     }
 }

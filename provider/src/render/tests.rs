@@ -298,3 +298,18 @@ async fn a_mount_whose_time_is_over_opens_no_pfx() {
     let plain = [secret("value")];
     assert!(renderer.render(&objects, &plain, now).await.is_ok());
 }
+
+#[tokio::test]
+async fn a_pfx_that_was_opened_needs_no_place_the_next_time() {
+    let objects = [object(Encoding::Utf8, Format::Pem)];
+    let fetched = [certificate_secret("AAEC", Some("application/x-pkcs12"))];
+    let renderer = Renderer::new(RenderOptions::default(), 1);
+    let first = renderer.render(&objects, &fetched, later()).await.err();
+    assert!(matches!(
+        first,
+        Some(RenderFailure::Object { index: 0, .. })
+    ));
+    // Its time is over, so it could not wait for a place.
+    let now = std::time::Instant::now();
+    assert_eq!(renderer.render(&objects, &fetched, now).await.err(), first);
+}
