@@ -1,9 +1,10 @@
 //! The emulated Azure as a process of its own, at a settable distance.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
@@ -25,6 +26,8 @@ pub struct Azure {
     pub admin: Admin,
     /// The way to its proxy.
     pub relay: Relay,
+    /// Connections that were counted before.
+    counted: AtomicU64,
     ready: Ready,
     // Killed with this.
     _child: Child,
@@ -49,8 +52,8 @@ pub struct Calls {
     pub vault: usize,
     /// To vaults, by status; 0 is no answer.
     pub vault_by_status: BTreeMap<u16, usize>,
-    /// TCP connections that carried a call.
-    pub connections: usize,
+    /// TCP connections to its proxy, also those that carried no call.
+    pub connections: u64,
 }
 
 impl Azure {
@@ -99,6 +102,7 @@ impl Azure {
         Ok(Self {
             admin: Admin::new(ready.admin),
             relay: Relay::start(ready.proxy).await?,
+            counted: AtomicU64::new(0),
             ready,
             _child: child,
             _folder: folder,
@@ -124,6 +128,7 @@ impl Azure {
     pub async fn reset(&self, round_trip: Duration) -> anyhow::Result<()> {
         self.admin.clear_faults().await?;
         self.admin.forget_calls().await?;
+        self.connections();
         self.relay.set_round_trip(round_trip);
         Ok(())
     }
@@ -146,8 +151,10 @@ impl Azure {
     pub async fn count(&self) -> anyhow::Result<Calls> {
         let calls = self.admin.calls().await?;
         self.admin.forget_calls().await?;
-        let mut sum = Calls::default();
-        let mut connections = BTreeSet::new();
+        let mut sum = Calls {
+            connections: self.connections(),
+            ..Calls::default()
+        };
         for call in calls {
             match call.service {
                 Service::Entra => sum.entra += 1,
@@ -156,12 +163,16 @@ impl Azure {
                     let status = call.status.unwrap_or(0);
                     *sum.vault_by_status.entry(status).or_default() += 1;
                 }
-                Service::Imds | Service::Proxy => continue,
+                Service::Imds | Service::Proxy => {}
             }
-            connections.insert(call.connection);
         }
-        sum.connections = connections.len();
         Ok(sum)
+    }
+
+    /// Connections since this was asked for the last time.
+    fn connections(&self) -> u64 {
+        let all = self.relay.connections();
+        all.saturating_sub(self.counted.swap(all, Ordering::Relaxed))
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::azure::beside_this;
 use crate::bench::{self, Form, tell};
@@ -99,9 +100,19 @@ struct Report {
 /// Does what the command line says; false if something that must hold did not.
 ///
 /// # Errors
-/// When it cannot be done.
+/// When it cannot be done, or is interrupted; the programs that were started are ended then, too.
 pub async fn run(args: Args) -> anyhow::Result<bool> {
-    match args.verb {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        done = verb(args.verb) => done,
+        _ = terminate.recv() => bail!("stopped by SIGTERM"),
+        _ = interrupt.recv() => bail!("interrupted"),
+    }
+}
+
+async fn verb(verb: Verb) -> anyhow::Result<bool> {
+    match verb {
         Verb::Bench(bench) => run_bench(bench).await,
         Verb::Soak(soak) => run_soak(soak).await,
         Verb::Report(report) => {

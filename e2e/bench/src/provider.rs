@@ -228,7 +228,7 @@ impl Running {
     /// # Errors
     /// When it has ended.
     pub fn cpu(&self) -> anyhow::Result<Duration> {
-        Ok(process::cpu(self.pid)?)
+        process::cpu(self.pid).with_context(|| format!("the provider has ended: {}", self.log()))
     }
 
     /// Kills it and waits for its end.

@@ -59,7 +59,7 @@ async fn storm(
         .text("answers", &outcomes.codes())
         .count("vault calls", calls.vault)
         .count("Entra calls", calls.entra)
-        .count("connections", calls.connections)
+        .count("connections", calls.connections.try_into()?)
         .millis("CPU", Some(cpu));
     Ok(())
 }
