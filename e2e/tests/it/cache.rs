@@ -2,6 +2,7 @@
 //! the emulated Azure saw them.
 
 mod cancellation;
+mod gate;
 mod outages;
 mod refusals;
 mod sharing;

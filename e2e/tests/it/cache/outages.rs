@@ -1,10 +1,13 @@
 use std::time::Duration;
 
 use tonic::Code;
-use vaultbind_azure::{Action, Service};
-use vaultbind_e2e::driver::mount_request;
-use vaultbind_e2e::stage::{Stage, class};
+use vaultbind_azure::{Action, Azure, Options, Service};
+use vaultbind_e2e::driver::{self, mount_request};
+use vaultbind_e2e::stage::{self, Stage, class, config};
+use vaultbind_keyvault::transport::Proxy;
+use vaultbind_provider::server::Provider;
 
+use super::gate::{Gate, Way};
 use super::{DB, calls, fault, mount, never_fresh};
 use crate::support::{secret, seed};
 
@@ -125,6 +128,63 @@ async fn in_an_outage_known_pods_mount_and_unknown_ones_are_told_and_both_recove
         stage.azure.clear_calls();
         mount(&driver, &known, &pod).await.unwrap();
         assert_eq!(calls(&stage), (0, 1), "{what}");
+    });
+    futures::future::join_all(cases).await;
+}
+
+/// The same with what happens before there is a connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_connection_known_pods_mount_and_unknown_ones_are_told_and_both_recover() {
+    let ways = [
+        (Way::Refused, "HTTP 503"),
+        (Way::Nameless, "HTTP 502"),
+        (Way::NoTls, "no TLS connection to"),
+        // While it waits for TLS, or when its time is over.
+        (Way::Silent, "cannot be read"),
+    ];
+    let cases = ways.map(|(way, sentence)| async move {
+        let (value, other) = (secret("value"), secret("other"));
+        let seed = seed(&format!(
+            "  secrets: [{{name: db, value: {value}}}, {{name: other, value: {other}}}]\n"
+        ));
+        let azure = Azure::start(Options {
+            seed: serde_yaml::from_str(&seed).unwrap(),
+            ..Options::default()
+        })
+        .await
+        .unwrap();
+        let gate = Gate::before(azure.https_addr()).await;
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("vaultbind.sock");
+        let mut config = config(&azure, &socket, &["--mount-timeout=4s"]).unwrap();
+        config.proxy = Proxy::Fixed(format!("http://{}", gate.address));
+        let _provider = Provider::start(config).await.unwrap();
+        let driver = driver::Provider::connect(&socket).unwrap();
+        let pod = stage::pod(&azure).unwrap();
+        let (known, unknown) = (never_fresh(&class(DB)), class(OBJECTS));
+        mount(&driver, &known, &pod).await.unwrap();
+
+        gate.set(way);
+        for _ in 0..3 {
+            let response = mount(&driver, &known, &pod).await;
+            let response = response.unwrap_or_else(|status| panic!("{way:?}: {status}"));
+            assert_eq!(response.files[0].contents, value.as_bytes(), "{way:?}");
+        }
+        let status = mount(&driver, &unknown, &pod).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unknown, "{way:?}: {status}");
+        let message = status.message();
+        assert!(message.contains(sentence), "{way:?}: {status}");
+        assert!(message.contains("vault.azure.net"), "{way:?}: {status}");
+
+        gate.set(Way::Open);
+        let poll = async {
+            while mount(&driver, &unknown, &pod).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), poll)
+            .await
+            .unwrap_or_else(|_| panic!("{way:?}: does not recover"));
     });
     futures::future::join_all(cases).await;
 }
