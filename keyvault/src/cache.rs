@@ -375,8 +375,12 @@ impl Cache {
         }
     }
 
-    fn observe_size(&self, state: &State) {
-        if let Some(observer) = &self.options.observer {
+    /// Tells the size, at most once a second: it is counted anew for it. The sweep tells the last
+    /// of it.
+    fn observe_size(&self, state: &mut State) {
+        if let Some(observer) = &self.options.observer
+            && state.is_due(Instant::now(), Duration::from_secs(1))
+        {
             let (objects, bytes) = state.size();
             observer.size(objects, bytes);
         }
@@ -399,7 +403,7 @@ async fn sweep(cache: Weak<Cache>) {
         let Some(cache) = cache.upgrade() else { return };
         let mut state = cache.state();
         let values = state.sweep(Instant::now(), cache.options.stale_for);
-        cache.observe_size(&state);
+        cache.observe_size(&mut state);
         drop(state);
         cache.observe_evictions(Evicted::Age, values);
     }

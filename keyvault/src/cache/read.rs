@@ -260,7 +260,7 @@ impl Landing<'_> {
                 }
             });
             let room = state.make_room();
-            cache.observe_size(&state);
+            cache.observe_size(&mut state);
             room
         };
         cache.observe_evictions(Evicted::VaultRefusal, refused);
@@ -329,7 +329,7 @@ impl TokenLanding<'_> {
             if event == TokenEvent::Refused {
                 refused = state.refuse(key);
             }
-            cache.observe_size(&state);
+            cache.observe_size(&mut state);
         }
         cache.observe_evictions(Evicted::EntraRefusal, refused);
         if let Some(observer) = &cache.options.observer {

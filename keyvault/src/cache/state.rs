@@ -23,6 +23,8 @@ pub(super) struct State {
     principals: HashMap<PrincipalKey, Holding>,
     bytes: usize,
     reads: u64,
+    /// When its size was last told.
+    told: Option<Instant>,
 }
 
 /// What is in memory of one principal.
@@ -63,6 +65,7 @@ impl State {
             principals: HashMap::new(),
             bytes: 0,
             reads: 0,
+            told: None,
         }
     }
 
@@ -215,6 +218,17 @@ impl State {
             }
             !goes
         });
+    }
+
+    /// Whether it is so long ago that this was last asked.
+    pub(super) fn is_due(&mut self, now: Instant, after: Duration) -> bool {
+        let due = self
+            .told
+            .is_none_or(|told| now.saturating_duration_since(told) >= after);
+        if due {
+            self.told = Some(now);
+        }
+        due
     }
 
     /// Objects that are known, and bytes taken.
