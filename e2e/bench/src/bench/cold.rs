@@ -79,7 +79,7 @@ struct Enough {
 
 impl Enough {
     fn new(context: &Context<'_>, most: usize) -> Self {
-        let budget = context.form.pick(300, 4000);
+        let budget = context.form.pick(300, 3000);
         Self {
             until: Instant::now() + Duration::from_millis(budget),
             least: context.form.pick(2, 5),
