@@ -23,6 +23,10 @@ const UNCERTAIN: [&str; 5] = [
 const GROWTH: f64 = 0.05;
 /// Growth of memory that means nothing, in bytes: one arena of an allocator.
 const MEMORY_NOISE: f64 = 512.0 * 1024.0;
+/// The same in a run too short to tell a leak from the burst after a fault.
+const SHORT_MEMORY_NOISE: f64 = 16.0 * 1024.0 * 1024.0;
+/// Shorter runs are short.
+const LONG: Duration = Duration::from_secs(600);
 /// Growth of descriptors that means nothing: connections that faults cut and that come again.
 const DESCRIPTOR_NOISE: f64 = 5.0;
 /// New threads that mean nothing: the runtime's pool for blocking work grows and shrinks.
@@ -55,6 +59,10 @@ impl Verdict {
     /// end.
     pub fn new(tally: &Tally, watched: &Watched, outdated: usize, length: Duration) -> Self {
         let mounts: u64 = tally.codes.values().sum();
+        let memory_noise = match length >= LONG {
+            true => MEMORY_NOISE,
+            false => SHORT_MEMORY_NOISE,
+        };
         let done = format!(
             "{mounts} mounts in {} s, {} rotations, {} faults, {:.1} s of CPU, the longest mount {} ms",
             length.as_secs(),
@@ -78,7 +86,7 @@ impl Verdict {
                     "resident memory is flat",
                     watched,
                     |one| one.resident,
-                    MEMORY_NOISE,
+                    memory_noise,
                     1024.0 * 1024.0,
                     "MiB",
                 ),
@@ -251,7 +259,7 @@ mod tests {
     }
 
     fn failed(tally: &Tally, watched: &Watched, outdated: usize) -> Vec<&'static str> {
-        let verdict = Verdict::new(tally, watched, outdated, Duration::from_secs(1));
+        let verdict = Verdict::new(tally, watched, outdated, LONG);
         assert_eq!(
             verdict.passed(),
             verdict.checks.iter().all(|check| check.passed)
@@ -301,6 +309,17 @@ mod tests {
         );
         let leak = watched(|n| (20.0 + n as f64 * 0.2) * MIB);
         assert_eq!(failed(&tally(), &leak, 0), ["resident memory is flat"]);
+        let short = |growth: f64| {
+            let watched = watched(|n| {
+                if n < 30 {
+                    20.0 * MIB
+                } else {
+                    (20.0 + growth) * MIB
+                }
+            });
+            Verdict::new(&tally(), &watched, 0, LONG / 5).passed()
+        };
+        assert!(short(15.0) && !short(17.0));
         assert_eq!(failed(&tally(), &Watched::default(), 0).len(), 4);
     }
 
