@@ -144,6 +144,14 @@ impl Azure {
         Ok(())
     }
 
+    /// Takes the faults away.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn calm(&self) -> anyhow::Result<()> {
+        self.admin.clear_faults().await
+    }
+
     /// Counts the calls since the last count and forgets them.
     ///
     /// # Errors

@@ -15,7 +15,13 @@ pub(super) async fn run(context: &mut Context<'_>, name: &str) -> anyhow::Result
         .form
         .pick(Duration::from_secs(4), Duration::from_secs(30));
     let mut jobs = Vec::with_capacity(count);
-    for number in 0..count {
+    let vaults = count.div_ceil(LOST_PER_VAULT);
+    for turn in 0..vaults * LOST_PER_VAULT {
+        // One vault after the other, so that none has to bear all that are on their way at a time.
+        let number = turn % vaults * LOST_PER_VAULT + turn / vaults;
+        if number >= count {
+            continue;
+        }
         let vault = lost_vault(number / LOST_PER_VAULT);
         let pod = format!("pod-{number}");
         jobs.push(

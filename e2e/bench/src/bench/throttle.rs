@@ -1,4 +1,4 @@
-//! A vault that refuses half of all calls and says when to come back.
+//! A vault that takes half of the calls that are offered and tells the others when to come back.
 
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,8 @@ use crate::drive::{KUBELET, Outcomes, mount};
 
 /// Mounts that begin each second, each of an identity of its own.
 const PER_SECOND: usize = 5;
+/// Secrets of each.
+const SECRETS: usize = 10;
 
 pub(super) async fn run(context: &mut Context<'_>, name: &str) -> anyhow::Result<()> {
     let seconds: usize = context.form.pick(4, 30);
@@ -17,22 +19,24 @@ pub(super) async fn run(context: &mut Context<'_>, name: &str) -> anyhow::Result
     let provider = context.provider().await?;
     let mut jobs = Vec::new();
     for number in 0..seconds * PER_SECOND {
-        jobs.push(context.job(&format!("pod-{number}"), number, 10).await?);
+        jobs.push(
+            context
+                .job(&format!("pod-{number}"), number, SECRETS)
+                .await?,
+        );
     }
     let vault = Match {
         service: Some(Service::Vault),
         authenticated: Some(true),
         ..Match::default()
     };
-    let refuse = Action::Status {
-        code: 429,
+    let offered = u32::try_from(PER_SECOND * SECRETS)?;
+    let refuse = Action::Rate {
+        per_second: offered / 2,
         retry_after: Some(1),
         retry_after_millis: None,
     };
-    context
-        .azure
-        .strike(&[Fault::new(vault, refuse).share(0.5)])
-        .await?;
+    context.azure.strike(&[Fault::new(vault, refuse)]).await?;
     let started = Instant::now();
     // An open loop: what fails or waits does not slow down what comes.
     let mounts = jobs.into_iter().enumerate().map(|(number, job)| {
@@ -44,8 +48,15 @@ pub(super) async fn run(context: &mut Context<'_>, name: &str) -> anyhow::Result
             mount(&driver, job, deadline).await
         })
     });
+    let mounts = join_all(mounts);
+    let over = async {
+        tokio::time::sleep(Duration::from_secs(u64::try_from(seconds)?)).await;
+        context.azure.calm().await
+    };
+    let (mounts, over) = tokio::join!(mounts, over);
+    over?;
     let outcomes = Outcomes {
-        outcomes: join_all(mounts).await.into_iter().flatten().collect(),
+        outcomes: mounts.into_iter().flatten().collect(),
         took: started.elapsed(),
     };
     let calls = context.azure.count().await?;
