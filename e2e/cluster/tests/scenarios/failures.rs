@@ -14,6 +14,23 @@ async fn does_not_run(site: &Site, pod: &str) {
     assert_eq!(phase.as_deref(), Some("Pending"));
 }
 
+/// A pod that mounts one secret, and what its event says while it cannot start.
+async fn waits(site: &Site, secret: &str, text: &str, code: &str) -> String {
+    site.class("all", &secret_object(secret)).await.unwrap();
+    let pod = site.create(&PodSpec::new("reader", "all")).await.unwrap();
+    let event = site.event(&pod, text).await.unwrap();
+    assert!(event.contains(&format!("code = {code}")), "{event}");
+    does_not_run(site, &pod).await;
+    pod
+}
+
+/// Now that the fault is mended.
+async fn starts(site: &Site, pod: &str, file: &str, value: &str) {
+    site.running(pod).await.unwrap();
+    let read = site.read(pod, &format!("/mnt/all/{file}")).await.unwrap();
+    assert_eq!(read, value.as_bytes());
+}
+
 #[tokio::test]
 async fn a_missing_class_is_told() {
     let site = Site::bare(&Cluster::connect().await.unwrap(), "no-class")
@@ -43,57 +60,30 @@ async fn a_provider_that_is_not_there_is_told() {
 #[tokio::test]
 async fn a_missing_object_is_told_and_the_pod_starts_once_it_is_there() {
     let (site, [_]) = site_with_secrets("missing", ["db"]).await;
-    site.class("all", &secret_object("later")).await.unwrap();
-    let pod = site.create(&PodSpec::new("reader", "all")).await.unwrap();
-    let event = site
-        .event(&pod, "secret later was not found in vault")
-        .await
-        .unwrap();
-    assert!(event.contains("code = NotFound"), "{event}");
-    does_not_run(&site, &pod).await;
+    let text = "secret later was not found in vault";
+    let pod = waits(&site, "later", text, "NotFound").await;
     site.set_secret("later", "here now").await.unwrap();
-    site.running(&pod).await.unwrap();
-    assert_eq!(
-        site.read(&pod, "/mnt/all/later").await.unwrap(),
-        b"here now"
-    );
+    starts(&site, &pod, "later", "here now").await;
 }
 
 #[tokio::test]
 async fn a_missing_role_is_told_and_the_pod_starts_once_it_is_assigned() {
     let (site, [value]) = site_with_secrets("forbidden", ["db"]).await;
     site.revoke().await.unwrap();
-    site.class("all", &secret_object("db")).await.unwrap();
-    let pod = site.create(&PodSpec::new("reader", "all")).await.unwrap();
-    let event = site
-        .event(&pod, "assign it the role Key Vault Secrets User")
-        .await
-        .unwrap();
-    assert!(event.contains("code = PermissionDenied"), "{event}");
-    site.assign(&site.client_id, "Key Vault Secrets User")
-        .await
-        .unwrap();
-    site.running(&pod).await.unwrap();
-    assert_eq!(
-        site.read(&pod, "/mnt/all/db").await.unwrap(),
-        value.as_bytes()
-    );
+    let role = "Key Vault Secrets User";
+    let text = format!("assign it the role {role}");
+    let pod = waits(&site, "db", &text, "PermissionDenied").await;
+    site.assign(&site.client_id, role).await.unwrap();
+    starts(&site, &pod, "db", &value).await;
 }
 
 #[tokio::test]
 async fn a_disabled_secret_is_told_and_the_pod_starts_once_it_is_enabled() {
     let (site, [value]) = site_with_secrets("disabled", ["db"]).await;
     site.enable("db", false).await.unwrap();
-    site.class("all", &secret_object("db")).await.unwrap();
-    let pod = site.create(&PodSpec::new("reader", "all")).await.unwrap();
-    let event = site.event(&pod, "is disabled: enable it").await.unwrap();
-    assert!(event.contains("code = FailedPrecondition"), "{event}");
+    let pod = waits(&site, "db", "is disabled: enable it", "FailedPrecondition").await;
     site.enable("db", true).await.unwrap();
-    site.running(&pod).await.unwrap();
-    assert_eq!(
-        site.read(&pod, "/mnt/all/db").await.unwrap(),
-        value.as_bytes()
-    );
+    starts(&site, &pod, "db", &value).await;
 }
 
 #[tokio::test]
@@ -132,31 +122,17 @@ async fn a_vault_that_throttles_for_twenty_seconds_delays_the_pod() {
     tokio::time::sleep(Duration::from_secs(20)).await;
     does_not_run(&site, &pod).await;
     site.mend(fault).await.unwrap();
-    site.running(&pod).await.unwrap();
-    assert_eq!(
-        site.read(&pod, "/mnt/all/db").await.unwrap(),
-        value.as_bytes()
-    );
+    starts(&site, &pod, "db", &value).await;
 }
 
 #[tokio::test]
 async fn a_pod_does_not_start_on_an_empty_volume_while_the_vault_is_down() {
     let (site, [value]) = site_with_secrets("down", ["db"]).await;
     let fault = site.fault(Action::Drop).await.unwrap();
-    site.class("all", &secret_object("db")).await.unwrap();
-    let pod = site.create(&PodSpec::new("reader", "all")).await.unwrap();
-    let event = site.event(&pod, "broke before it answered").await.unwrap();
-    assert!(
-        event.contains("code = Unknown"),
-        "only final codes: {event}"
-    );
-    does_not_run(&site, &pod).await;
+    // Only a final code: with others kubelet may start the pod.
+    let pod = waits(&site, "db", "broke before it answered", "Unknown").await;
     site.mend(fault).await.unwrap();
-    site.running(&pod).await.unwrap();
-    assert_eq!(
-        site.read(&pod, "/mnt/all/db").await.unwrap(),
-        value.as_bytes()
-    );
+    starts(&site, &pod, "db", &value).await;
 }
 
 #[tokio::test]
