@@ -125,8 +125,11 @@ pub(crate) struct Budget {
     name: String,
     core: Mutex<Core>,
     random: Mutex<Random>,
-    /// Held by whoever is next. Others queue for it, first come, first served.
+    /// Held by whoever is next.
     turn: tokio::sync::Mutex<()>,
+    /// Held by whoever of those that have not been sent yet is next but for the turn. The others
+    /// queue for it, first come, first served; those that are sent again need not.
+    queue: tokio::sync::Mutex<()>,
     /// Tells whoever is next to look again.
     changed: Notify,
     /// Counts the probes that failed, for all who wait.
@@ -163,6 +166,7 @@ impl Budget {
             core: Mutex::new(Core::new(limits, now)),
             random: Mutex::default(),
             turn: tokio::sync::Mutex::new(()),
+            queue: tokio::sync::Mutex::new(()),
             changed: Notify::new(),
             failed_probes: watch::Sender::new(0),
             waiting: AtomicUsize::new(0),
@@ -182,17 +186,18 @@ impl Budget {
     }
 
     /// Waits until a request may go, at most until `deadline`: no longer than is known to be of no
-    /// use. Adds the probes that failed meanwhile to `unanswered`; those that failed before count
+    /// use. One that is sent `again` has had its place in the queue before, and goes first. Adds the probes that failed meanwhile to `unanswered`; those that failed before count
     /// too, but two more are waited for.
     pub(crate) async fn admit(
         self: &Arc<Self>,
         deadline: Instant,
+        again: bool,
         unanswered: &mut u32,
     ) -> Result<Permit, NotAdmitted> {
         let started = now();
         *self.used.lock().unwrap_or_else(PoisonError::into_inner) = started;
         let _waiting = Counted::new(&self.waiting);
-        let mut next = pin!(self.next(deadline));
+        let mut next = pin!(self.next(deadline, again));
         // The usual case, without a timer, and without telling anybody of a wait.
         if let Poll::Ready(admitted) = futures::poll!(next.as_mut()) {
             return admitted.ok_or_else(|| self.not_admitted());
@@ -232,7 +237,11 @@ impl Budget {
     }
 
     /// Waits for its turn, and then until it may go. `None` when that is after the deadline.
-    async fn next(self: &Arc<Self>, deadline: Instant) -> Option<Permit> {
+    async fn next(self: &Arc<Self>, deadline: Instant, again: bool) -> Option<Permit> {
+        let _queue = match again {
+            true => None,
+            false => Some(self.queue.lock().await),
+        };
         let _turn = self.turn.lock().await;
         loop {
             let now = now();

@@ -106,7 +106,7 @@ mod tests {
         let budgets = Budgets::new(Limits::default(), None);
         let throttled = budgets.get(Service::Vault, "kv-throttled", "/secrets/a");
         let deadline = Instant::now() + Duration::from_secs(1);
-        let permit = throttled.admit(deadline, &mut 0).await.unwrap();
+        let permit = throttled.admit(deadline, false, &mut 0).await.unwrap();
         permit.settle(Outcome::Throttled {
             status: 429,
             retry_after: Some(Duration::from_secs(60)),

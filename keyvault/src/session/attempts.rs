@@ -75,8 +75,11 @@ impl Session {
         let outgoing = self.outgoing(request, service)?;
         let budget = self.transport.budget(service, &host, request.url().path());
         let mut tries = Tries::default();
+        let mut again = false;
         loop {
-            let admitted = budget.admit(self.deadline, &mut tries.unanswered).await;
+            let unanswered = &mut tries.unanswered;
+            let admitted = budget.admit(self.deadline, again, unanswered).await;
+            again = true;
             let permit = match admitted {
                 Ok(permit) => permit,
                 Err(refusal) => return self.not_admitted(&host, service, refusal, tries.last),

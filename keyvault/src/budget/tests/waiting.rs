@@ -40,17 +40,17 @@ fn after(seconds: u64) -> Instant {
 #[tokio::test(start_paused = true)]
 async fn a_wait_that_cannot_end_in_time_ends_at_once_with_what_stands_in_the_way() {
     let (budget, seen) = budget(&limits());
-    let permit = budget.admit(after(30), &mut 0).await.unwrap();
+    let permit = budget.admit(after(30), false, &mut 0).await.unwrap();
     permit.settle(throttled(Some(40_000)));
     let start = now();
-    let refused = budget.admit(after(30), &mut 0).await.unwrap_err();
+    let refused = budget.admit(after(30), false, &mut 0).await.unwrap_err();
     assert!(
         matches!(refused.reason, Some(Failure::Status(429))),
         "{refused:?}"
     );
     assert_eq!(now(), start);
     // One with more time waits for it.
-    budget.admit(after(50), &mut 0).await.unwrap();
+    budget.admit(after(50), false, &mut 0).await.unwrap();
     assert!(now() >= start + Duration::from_secs(40));
     assert_eq!(seen.throttled.load(Ordering::Relaxed), 1);
     assert_eq!(seen.waited.load(Ordering::Relaxed), 1);
@@ -64,12 +64,12 @@ async fn requests_go_in_the_order_in_which_they_came() {
     };
     let (budget, _) = budget(&limits);
     let order = Arc::new(Mutex::new(Vec::new()));
-    let first = budget.admit(after(60), &mut 0).await.unwrap();
+    let first = budget.admit(after(60), false, &mut 0).await.unwrap();
     let tasks: Vec<_> = (0..10)
         .map(|n| {
             let (budget, order) = (Arc::clone(&budget), Arc::clone(&order));
             tokio::spawn(async move {
-                let permit = budget.admit(after(60), &mut 0).await.unwrap();
+                let permit = budget.admit(after(60), false, &mut 0).await.unwrap();
                 order.lock().unwrap().push(n);
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 permit.settle(Outcome::Answered);
@@ -94,7 +94,7 @@ async fn requests_go_in_the_order_in_which_they_came() {
 async fn while_nothing_answers_probes_fail_for_all_who_wait() {
     let (budget, seen) = budget(&limits());
     for _ in 0..5 {
-        let permit = budget.admit(after(60), &mut 0).await.unwrap();
+        let permit = budget.admit(after(60), false, &mut 0).await.unwrap();
         permit.settle(unanswered());
     }
     assert!(budget.is_open());
@@ -105,7 +105,7 @@ async fn while_nothing_answers_probes_fail_for_all_who_wait() {
             // Each has failed once before it came here.
             let mut failures = 1;
             while failures < UNANSWERED {
-                match budget.admit(after(30), &mut failures).await {
+                match budget.admit(after(30), false, &mut failures).await {
                     Ok(permit) => {
                         sent.fetch_add(1, Ordering::Relaxed);
                         failures += 1;
@@ -135,15 +135,15 @@ async fn while_nothing_answers_probes_fail_for_all_who_wait() {
 async fn who_comes_late_to_an_outage_waits_for_two_probes() {
     let (budget, _) = budget(&limits());
     for _ in 0..10 {
-        let permit = budget.admit(after(60), &mut 0).await.unwrap();
+        let permit = budget.admit(after(60), false, &mut 0).await.unwrap();
         permit.settle(unanswered());
     }
-    let probe = budget.admit(after(60), &mut 0).await.unwrap();
+    let probe = budget.admit(after(60), false, &mut 0).await.unwrap();
     let late = tokio::spawn({
         let budget = Arc::clone(&budget);
         async move {
             let mut failures = 0;
-            let permit = budget.admit(after(60), &mut failures).await.unwrap();
+            let permit = budget.admit(after(60), false, &mut failures).await.unwrap();
             permit.settle(unanswered());
             failures + 1
         }
@@ -157,7 +157,7 @@ async fn who_comes_late_to_an_outage_waits_for_two_probes() {
 async fn a_service_that_is_back_serves_all_who_wait_without_a_burst() {
     let (budget, seen) = budget(&limits());
     for _ in 0..5 {
-        let permit = budget.admit(after(60), &mut 0).await.unwrap();
+        let permit = budget.admit(after(60), false, &mut 0).await.unwrap();
         permit.settle(unanswered());
     }
     let first = Arc::new(Mutex::new(None));
@@ -165,7 +165,7 @@ async fn a_service_that_is_back_serves_all_who_wait_without_a_burst() {
     let calls = (0..100).map(|_| {
         let (budget, first) = (Arc::clone(&budget), Arc::clone(&first));
         async move {
-            let permit = budget.admit(after(30), &mut 0).await.unwrap();
+            let permit = budget.admit(after(30), false, &mut 0).await.unwrap();
             let first = *first.lock().unwrap().get_or_insert(now());
             let round_trips = (now() - first).as_millis() / 30;
             let in_flight = budget.view().in_flight;
@@ -197,7 +197,7 @@ async fn a_service_that_takes_50_a_second_serves_500_with_few_refusals() {
             async move {
                 let deadline = start + Duration::from_secs(30);
                 loop {
-                    let Ok(permit) = budget.admit(deadline, &mut 0).await else {
+                    let Ok(permit) = budget.admit(deadline, false, &mut 0).await else {
                         return false;
                     };
                     tokio::time::sleep(Duration::from_millis(10)).await;
@@ -224,4 +224,32 @@ async fn a_service_that_takes_50_a_second_serves_500_with_few_refusals() {
         println!("{retry_after:?}: {refused} refused, {:?}", now() - start);
         assert!(refused <= 130, "{refused} refused, {retry_after:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_sent_again_goes_before_those_that_have_not_been_sent() {
+    let limits = Limits {
+        concurrency: 1,
+        ..limits()
+    };
+    let (budget, _) = budget(&limits);
+    let first = budget.admit(after(60), false, &mut 0).await.unwrap();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let mut tasks = Vec::new();
+    for (name, again) in [("new 1", false), ("new 2", false), ("again", true)] {
+        let (budget, order) = (Arc::clone(&budget), Arc::clone(&order));
+        tasks.push(tokio::spawn(async move {
+            let permit = budget.admit(after(60), again, &mut 0).await.unwrap();
+            order.lock().unwrap().push(name);
+            permit.settle(Outcome::Answered);
+        }));
+        // Each waits before the next comes.
+        tokio::task::yield_now().await;
+    }
+    first.settle(Outcome::Answered);
+    for task in tasks {
+        task.await.unwrap();
+    }
+    // One that is new had the turn already.
+    assert_eq!(*order.lock().unwrap(), ["new 1", "again", "new 2"]);
 }
