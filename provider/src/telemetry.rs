@@ -3,7 +3,10 @@
 use std::io;
 
 use tracing::Level;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// How logs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,15 +23,13 @@ pub struct LogOptions {
 /// # Errors
 /// When logging has been started before.
 pub fn init(options: LogOptions) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let filter = filter(options.verbosity);
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(false);
+    let filtered = tracing_subscriber::registry().with(filter(options.verbosity));
+    let lines = fmt::layer().with_writer(io::stderr).with_ansi(false);
     if options.json {
-        builder.json().flatten_event(true).try_init()?;
+        let lines = lines.json().flatten_event(true);
+        filtered.with(lines).try_init()?;
     } else {
-        builder.try_init()?;
+        filtered.with(lines).try_init()?;
     }
     std::panic::set_hook(Box::new(|panic| {
         let place = panic
@@ -41,14 +42,15 @@ pub fn init(options: LogOptions) -> Result<(), Box<dyn std::error::Error + Send 
 }
 
 /// What is logged at a verbosity.
-pub fn filter(verbosity: u8) -> EnvFilter {
+pub fn filter(verbosity: u8) -> Targets {
     let (ours, others) = match verbosity {
         0 | 1 => (Level::INFO, Level::WARN),
         2..=4 => (Level::DEBUG, Level::INFO),
         // Frames and headers of HTTP are traced by the libraries below; tokens are among them.
         5.. => (Level::TRACE, Level::DEBUG),
     };
-    EnvFilter::new(format!(
-        "{others},vaultbind_provider={ours},vaultbind_keyvault={ours},vaultbind_pki={ours}"
-    ))
+    let crates = ["vaultbind_provider", "vaultbind_keyvault", "vaultbind_pki"];
+    Targets::new()
+        .with_default(others)
+        .with_targets(crates.map(|name| (name, ours)))
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 use vaultbind_azure::{Call, Match, Service};
 use vaultbind_e2e::leaks::LogFolder;
 use vaultbind_e2e::stage::{
@@ -23,10 +25,12 @@ pub(crate) fn logs() -> &'static LogFolder {
         let _ = std::fs::remove_dir_all(&path);
         let logs = LogFolder::new(&path).unwrap();
         let file = File::create(path.join("in-process.log")).unwrap();
-        tracing_subscriber::fmt()
-            .with_env_filter(telemetry::filter(5))
+        let lines = tracing_subscriber::fmt::layer()
             .with_writer(Arc::new(file))
-            .with_ansi(false)
+            .with_ansi(false);
+        tracing_subscriber::registry()
+            .with(telemetry::filter(5))
+            .with(lines)
             .init();
         logs
     })
