@@ -218,27 +218,26 @@ impl Cache {
         self: &Arc<Self>,
         reading: Reading<'_>,
     ) -> Vec<Result<Served, Arc<ReadError>>> {
-        let parts = self.look(&reading);
-        let served = parts
-            .into_iter()
-            .zip(reading.objects)
-            .map(|(part, object)| {
-                let place = |key| Place {
-                    principal: key,
+        let key = Arc::new(PrincipalKey::new(reading.principal, &self.digests));
+        let parts = self.look(&key, &reading);
+        let waits = parts.iter().zip(reading.objects);
+        let waits = waits.filter_map(|(part, object)| match part {
+            Part::Done(_) => None,
+            Part::Waits { flight, own } => {
+                let place = Place {
+                    principal: Arc::clone(&key),
                     vault: reading.vault.clone(),
                     object: object.clone(),
                 };
-                async move {
-                    match part {
-                        Part::Done(result) => result,
-                        Part::Waits { flight, own } => {
-                            let key = PrincipalKey::new(reading.principal, &self.digests);
-                            self.wait(&place(key), &flight, own, &reading).await
-                        }
-                    }
-                }
-            });
-        let results = futures::future::join_all(served).await;
+                Some(self.wait(place, flight, *own, &reading))
+            }
+        });
+        let mut waited = futures::future::join_all(waits).await.into_iter();
+        let results = parts.into_iter().filter_map(|part| match part {
+            Part::Done(result) => Some(result),
+            Part::Waits { .. } => waited.next(),
+        });
+        let results: Vec<_> = results.collect();
         if let Some(observer) = &self.options.observer {
             for result in results.iter().flatten() {
                 observer.read(result.source);
@@ -248,7 +247,7 @@ impl Cache {
     }
 
     /// What there is to do for each object; starts the reads that nobody has started.
-    fn look(self: &Arc<Self>, reading: &Reading<'_>) -> Vec<Part> {
+    fn look(self: &Arc<Self>, key: &Arc<PrincipalKey>, reading: &Reading<'_>) -> Vec<Part> {
         let Reading {
             principal,
             vault,
@@ -257,16 +256,16 @@ impl Cache {
             ..
         } = *reading;
         let now = Instant::now();
-        let key = PrincipalKey::new(principal, &self.digests);
         let mut state = self.state();
         let read = state.count_read();
-        let holding = state.asking(&key, &principal.identity, now);
+        let holding = state.asking(key, &principal.identity, now);
+        let entries = holding.objects(vault);
         let parts = objects.iter().map(|object| {
             let fresh_for = match object.version {
                 Some(_) => freshness.exact,
                 None => freshness.latest,
             };
-            let entry = holding.entry(vault, object);
+            let entry = entries.entry(object.clone()).or_default();
             entry.used = read;
             let served = |held: entry::Held, source| {
                 Part::Done(Ok(Served {
@@ -285,7 +284,7 @@ impl Cache {
                 Next::Join(flight) => Part::Waits { flight, own: false },
                 Next::Read => {
                     let place = Place {
-                        principal: key.clone(),
+                        principal: Arc::clone(key),
                         vault: vault.clone(),
                         object: object.clone(),
                     };
@@ -298,7 +297,7 @@ impl Cache {
         let parts = parts.collect();
         // Mounts that are served from memory keep the token alive, too.
         if let tokens::Next::Use { refresh: true, .. } = holding.tokens.next(now) {
-            let flight = self.start_token(&key, principal, vault, reading.tally, true);
+            let flight = self.start_token(key, principal, vault, reading.tally, true);
             holding.tokens.take_off(flight);
         }
         parts
@@ -307,7 +306,7 @@ impl Cache {
     /// Waits for a read, as long as there is time and nothing better to do.
     async fn wait(
         &self,
-        place: &Place,
+        place: Place,
         flight: &Flight,
         own: bool,
         reading: &Reading<'_>,
@@ -316,7 +315,8 @@ impl Cache {
             let now = Instant::now();
             let mut state = self.state();
             let holding = state.holding(&place.principal)?;
-            let entry = holding.entry(&place.vault, &place.object);
+            let objects = holding.objects(&place.vault);
+            let entry = objects.entry(place.object.clone()).or_default();
             let held = entry.stale(now, self.options.stale_for)?;
             entry.is_overdue(flight);
             Some(Served {
@@ -351,7 +351,7 @@ impl Cache {
             Some(Err(error)) => Err(self.failed(error)),
             None => match stale() {
                 Some(served) => Ok(served),
-                None => Err(self.failed(Arc::new(read::deadline(flight, place, reading)))),
+                None => Err(self.failed(Arc::new(read::deadline(flight, &place, reading)))),
             },
         }
     }

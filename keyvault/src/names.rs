@@ -3,9 +3,12 @@
 //! The SDK pastes names into the request path unescaped, so a name that got past these types could
 //! climb out of it. The rules are Key Vault's own:
 //! <https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates>.
+//!
+//! Names are keys of what is in memory and are cloned with every mount, so clones share the text.
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Why a name was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +40,7 @@ macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $error:expr, $valid:expr, $normal:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The name as text.
@@ -52,7 +55,7 @@ macro_rules! name {
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 let valid: fn(&str) -> bool = $valid;
                 let normal: fn(&str) -> String = $normal;
-                if valid(text) { Ok(Self(normal(text))) } else { Err($error) }
+                if valid(text) { Ok(Self(normal(text).into())) } else { Err($error) }
             }
         }
 

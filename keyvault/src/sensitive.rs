@@ -1,17 +1,19 @@
 use std::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 /// Bytes that must not be seen: a secret's value, a token, a private key.
 ///
-/// Wiped on drop, shown by `Debug` as a size, neither `Display` nor `Serialize`.
+/// Clones share the bytes, so that there is one copy to wipe: when the last of them is dropped. Shown
+/// by `Debug` as a size, neither `Display` nor `Serialize`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Sensitive(Zeroizing<Vec<u8>>);
+pub struct Sensitive(Arc<Zeroizing<Vec<u8>>>);
 
 impl Sensitive {
     /// Takes the bytes over without copying them.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        Self(Zeroizing::new(bytes.into()))
+        Self(Arc::new(Zeroizing::new(bytes.into())))
     }
 
     /// The bytes, at the one place that needs them.

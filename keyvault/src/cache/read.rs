@@ -197,7 +197,7 @@ impl Cache {
     /// Starts to ask for a token; `ahead` of the end of the one in use, or because there is none.
     pub(super) fn start_token(
         self: &Arc<Self>,
-        key: &PrincipalKey,
+        key: &Arc<PrincipalKey>,
         principal: &Principal,
         vault: &VaultName,
         tally: &Arc<Tally>,
@@ -210,7 +210,7 @@ impl Cache {
             move || ReadError::Token(TokenError::deadline(&session, &identity))
         };
         let ask = {
-            let (cache, key) = (Arc::clone(self), key.clone());
+            let (cache, key) = (Arc::clone(self), Arc::clone(key));
             let identity = principal.identity.clone();
             async move {
                 let landing = TokenLanding {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::entry::Entry;
@@ -12,7 +13,7 @@ use crate::{Identity, ObjectId, VaultName};
 /// Where an object is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Place {
-    pub(super) principal: PrincipalKey,
+    pub(super) principal: Arc<PrincipalKey>,
     pub(super) vault: VaultName,
     pub(super) object: ObjectId,
 }
@@ -20,7 +21,7 @@ pub(super) struct Place {
 /// All that is in memory.
 pub(super) struct State {
     most_bytes: usize,
-    principals: HashMap<PrincipalKey, Holding>,
+    principals: HashMap<Arc<PrincipalKey>, Holding>,
     bytes: usize,
     reads: u64,
     /// When its size was last told.
@@ -42,13 +43,8 @@ pub(super) struct Holding {
 const PRINCIPAL_BYTES: usize = 4096;
 
 impl Holding {
-    pub(super) fn entry(&mut self, vault: &VaultName, object: &ObjectId) -> &mut Entry {
-        // Two look-ups for what is there, which is nearly always, cost less than two clones.
-        if !self.vaults.contains_key(vault) {
-            self.vaults.insert(vault.clone(), HashMap::new());
-        }
-        let objects = self.vaults.entry(vault.clone()).or_default();
-        objects.entry(object.clone()).or_default()
+    pub(super) fn objects(&mut self, vault: &VaultName) -> &mut HashMap<ObjectId, Entry> {
+        self.vaults.entry(vault.clone()).or_default()
     }
 
     fn is_idle(&self, now: Instant, stale_for: Duration) -> bool {
@@ -72,14 +68,14 @@ impl State {
     /// What is in memory of a principal that asks now, with its newest proof.
     pub(super) fn asking(
         &mut self,
-        key: &PrincipalKey,
+        key: &Arc<PrincipalKey>,
         identity: &Identity,
         now: Instant,
     ) -> &mut Holding {
-        let holding = match self.principals.entry(key.clone()) {
+        let holding = match self.principals.entry(Arc::clone(key)) {
             hash_map::Entry::Occupied(entry) => {
                 let holding = entry.into_mut();
-                identity.clone_into(&mut holding.identity);
+                holding.identity = identity.clone();
                 holding
             }
             hash_map::Entry::Vacant(entry) => {
@@ -149,7 +145,7 @@ impl State {
                 let at_rest = objects.iter().filter(|(_, entry)| !entry.in_flight());
                 places.extend(at_rest.map(|(object, entry)| {
                     let place = Place {
-                        principal: principal.clone(),
+                        principal: Arc::clone(principal),
                         vault: vault.clone(),
                         object: object.clone(),
                     };
@@ -238,6 +234,7 @@ impl State {
     }
 
     pub(super) fn principals(&self) -> impl Iterator<Item = (&PrincipalKey, &Holding)> {
-        self.principals.iter()
+        let principals = self.principals.iter();
+        principals.map(|(key, holding)| (key.as_ref(), holding))
     }
 }

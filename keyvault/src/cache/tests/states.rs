@@ -1,5 +1,6 @@
 //! Bytes, room, refusals and the sweep over all that is in memory.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ring::hmac;
@@ -17,21 +18,22 @@ fn digests() -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, b"test")
 }
 
-fn key(principal: &Principal) -> PrincipalKey {
-    PrincipalKey::new(principal, &digests())
+fn key(principal: &Principal) -> Arc<PrincipalKey> {
+    Arc::new(PrincipalKey::new(principal, &digests()))
 }
 
 /// Stores a value of so many bytes, asked for at `now`.
 fn store(state: &mut State, principal: &Principal, name: &str, bytes: usize, now: Instant) {
     let key = key(principal);
     let place = Place {
-        principal: key.clone(),
+        principal: Arc::clone(&key),
         vault: "kv-test".parse().unwrap(),
         object: secret(name),
     };
     let read = state.count_read();
     let holding = state.asking(&key, &principal.identity, now);
-    holding.entry(&place.vault, &place.object);
+    let objects = holding.objects(&place.vault);
+    objects.entry(place.object.clone()).or_default();
     state.settle(&place, |entry| {
         entry.used = read;
         entry.store(held(&"x".repeat(bytes), now));
@@ -198,5 +200,5 @@ fn digests_mean_nothing_in_another_process() {
     principal.service_account = None;
     let other = hmac::Key::new(hmac::HMAC_SHA256, b"another");
     let elsewhere = PrincipalKey::new(&principal, &other);
-    assert_ne!(key(&principal), elsewhere);
+    assert_ne!(*key(&principal), elsewhere);
 }
