@@ -23,12 +23,12 @@ const LONGEST_FRESHNESS: Duration = Duration::from_secs(24 * 3600);
 
 /// Texts by name. Some are tokens or client secrets, so there is no `Debug`.
 #[derive(Default)]
-pub(super) struct Texts(BTreeMap<String, Zeroizing<String>>);
+pub(super) struct Texts(BTreeMap<String, Value>);
 
 impl Texts {
     /// The value as written, empty if there is none.
     pub(super) fn raw(&self, name: &str) -> &str {
-        self.0.get(name).map_or("", |text| text.as_str())
+        self.0.get(name).map_or("", Value::text)
     }
 
     /// The value without surrounding white space, empty if there is none.
@@ -49,8 +49,9 @@ impl Texts {
             "" => self
                 .0
                 .iter()
+                .map(|(key, value)| (key, value.text()))
                 .find(|(key, text)| key.eq_ignore_ascii_case(name) && !text.is_empty())
-                .map_or("", |(_, text)| text.as_str()),
+                .map_or("", |(_, text)| text),
             exact => exact,
         }
     }
@@ -94,23 +95,28 @@ enum TextsError {
 fn texts(json: &str) -> Result<Texts, TextsError> {
     let values: Option<BTreeMap<String, Value>> =
         serde_json::from_str(json).map_err(|_| TextsError::Json)?;
-    let mut texts = Texts::default();
-    for (name, value) in values.unwrap_or_default() {
-        match value {
-            Value::Text(text) => {
-                texts.0.insert(name, text);
-            }
-            Value::Null => {}
-            Value::Other => return Err(TextsError::NotText(name)),
-        }
+    let mut values = values.unwrap_or_default();
+    let other = |(_, value): &(_, &Value)| matches!(value, Value::Other);
+    if let Some((name, _)) = values.iter().find(other) {
+        return Err(TextsError::NotText(name.clone()));
     }
-    Ok(texts)
+    values.retain(|_, value| !matches!(value, Value::Null));
+    Ok(Texts(values))
 }
 
 enum Value {
     Text(Zeroizing<String>),
     Null,
     Other,
+}
+
+impl Value {
+    fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Null | Self::Other => "",
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Value {
