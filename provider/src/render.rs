@@ -143,7 +143,7 @@ fn render_with(
 
 fn file(object: &Object, suffix: &str, contents: Bytes) -> RenderedFile {
     RenderedFile {
-        path: format!("{}{suffix}", object.path),
+        path: [object.path.as_str(), suffix].concat(),
         mode: object.mode,
         contents,
     }

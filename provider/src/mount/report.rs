@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tracing::{error, info, warn};
 use vaultbind_keyvault::cache::{Served, Source};
 use vaultbind_keyvault::{Fetched, Identity, Tally};
-use vaultbind_proto::MountResponse;
+use vaultbind_proto::{MountResponse, ObjectVersion};
 
 use super::MountError;
 use crate::render::RenderWarning;
@@ -177,12 +177,7 @@ impl Report {
                 "the vault or Entra does not answer; served what was read before"
             );
         }
-        let versions = response
-            .object_version
-            .iter()
-            .map(|v| format!("{}={}", v.id, v.version))
-            .collect::<Vec<_>>()
-            .join(" ");
+        let versions = versions_text(&response.object_version);
         info!(
             namespace = self.namespace,
             pod = self.pod,
@@ -264,6 +259,19 @@ impl Report {
             "mount"
         );
     }
+}
+
+/// The versions as they stand in the log.
+fn versions_text(versions: &[ObjectVersion]) -> String {
+    let lengths = versions.iter().map(|v| v.id.len() + v.version.len() + 2);
+    let mut text = String::with_capacity(lengths.sum());
+    for ObjectVersion { id, version } in versions {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.extend([id, "=", version]);
+    }
+    text
 }
 
 impl Drop for Report {

@@ -16,14 +16,16 @@ pub(super) fn of(objects: &[Object], fetched: &[Arc<Fetched>]) -> Vec<ObjectVers
         .iter()
         .zip(fetched)
         .map(|(object, fetched)| {
-            let mut id = format!("{}/{}", object.object_type, object.name);
-            if !seen.insert(id.clone()) {
-                id = format!("{id}@{}", object.path);
-                seen.insert(id.clone());
-            }
+            let (object_type, name) = (object.object_type.as_str(), object.name.as_str());
+            // Joined in one piece each: this is done for every object of every mount.
+            let id = if seen.insert((object_type, name)) {
+                [object_type, "/", name].concat()
+            } else {
+                [object_type, "/", name, "@", object.path.as_str()].concat()
+            };
             ObjectVersion {
                 id,
-                version: fetched.version.to_string(),
+                version: fetched.version.as_str().to_owned(),
             }
         })
         .collect()
