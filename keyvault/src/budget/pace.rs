@@ -13,8 +13,11 @@ const CUT: f64 = 0.7;
 const STEEPNESS: f64 = 0.4;
 /// Below this, a service that is back would be found out too late.
 const LOWEST: f64 = 2.0;
-/// Requests that may go at once while the service is not known to throttle.
-const BURST: f64 = 100.0;
+/// Azure counts in windows of ten seconds. While the service is not known to throttle, a quarter of
+/// a window's requests may go at once and the rest evenly, so that no window has more than all.
+const BURST_SECONDS: f64 = 2.5;
+/// The share of the limit that goes evenly.
+const EVENLY: f64 = 0.75;
 /// While it is, seconds' worth of requests that may.
 const ADAPTED_BURST_SECONDS: f64 = 0.1;
 
@@ -48,7 +51,7 @@ impl Pace {
         let limit = f64::from(per_second.max(1));
         Self {
             limit,
-            tokens: BURST.min(limit),
+            tokens: limit * BURST_SECONDS,
             refilled: now,
             cut: None,
             answered: LastSecond::new(now),
@@ -69,11 +72,11 @@ impl Pace {
     /// Takes leave for one request, or says when to ask again.
     pub(super) fn take(&mut self, now: Instant) -> Result<(), Instant> {
         let rate = self.rate(now);
-        let most = if self.is_cut(now) {
-            (rate * ADAPTED_BURST_SECONDS).max(1.0)
+        let (rate, most) = if self.is_cut(now) {
+            (rate, (rate * ADAPTED_BURST_SECONDS).max(1.0))
         } else {
             self.cut = None;
-            BURST.min(self.limit)
+            (rate * EVENLY, self.limit * BURST_SECONDS)
         };
         let elapsed = now.saturating_duration_since(self.refilled).as_secs_f64();
         self.tokens = (self.tokens + elapsed * rate).min(most);
