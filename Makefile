@@ -83,6 +83,10 @@ docs: ## Write the generated pages and tables of docs/ and of the chart anew
 	UPDATE_DOCS=1 cargo test --workspace --locked --quiet --test it bad_input
 	charts/readme >charts/vaultbind/README.md.new && mv charts/vaultbind/README.md.new charts/vaultbind/README.md
 
+.PHONY: crds
+crds: ## Write the definitions of the custom resources anew, crds/*.yaml
+	UPDATE_CRDS=1 cargo test --locked --quiet -p vaultbind-crds --lib definition::
+
 .PHONY: clean-cache
 clean-cache: ## Remove everything that was built or downloaded
 	rm -rf -- "$(VAULTBIND_CACHE)"

@@ -1,0 +1,86 @@
+//! As whom the vault is read: always as the workload, never as the operator.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::vault::Cloud;
+use crate::rules::{self, GUID};
+
+/// The identity that reads.
+#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Identity {
+    /// How the workload proves who it is. `WorkloadIdentity`: a token of its ServiceAccount, which a
+    /// federated identity credential of the identity trusts.
+    #[serde(default, rename = "type")]
+    pub type_: IdentityType,
+
+    /// Client id of the managed identity or application, a GUID.
+    #[serde(rename = "clientID")]
+    #[schemars(length(max = 36))]
+    #[x_kube(validation = rules::matches(
+        &format!("^{GUID}$"),
+        "must be the client id of the identity, a GUID: az identity show --name NAME \
+         --resource-group GROUP --query clientId"
+    ))]
+    pub client_id: String,
+
+    /// Name of the ServiceAccount, in the namespace of the binding, that the pods run as. Nothing is
+    /// written to it.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::object_name("ServiceAccount"))]
+    pub service_account_name: String,
+
+    /// Audience of the ServiceAccount's token, as the federated identity credential has it. Default: that
+    /// of the cloud, `api://AzureADTokenExchange`, `api://AzureADTokenExchangeUSGov` or
+    /// `api://AzureADTokenExchangeChina`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    // An optional enum would show its own description in place of this one.
+    #[schemars(with = "Audience")]
+    pub audience: Option<Audience>,
+}
+
+impl Identity {
+    /// The audience of the token, for a vault of that cloud.
+    pub fn audience(&self, cloud: Cloud) -> Audience {
+        self.audience.unwrap_or(match cloud {
+            Cloud::AzurePublic => Audience::Public,
+            Cloud::AzureUSGovernment => Audience::UsGovernment,
+            Cloud::AzureChina => Audience::China,
+        })
+    }
+}
+
+/// How a workload proves who it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum IdentityType {
+    /// A ServiceAccount's token and a federated identity credential.
+    #[default]
+    WorkloadIdentity,
+}
+
+/// Audiences that a ServiceAccount's token may be asked for; a policy holds the operator to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum Audience {
+    /// The public cloud's.
+    #[serde(rename = "api://AzureADTokenExchange")]
+    Public,
+    /// US Government's.
+    #[serde(rename = "api://AzureADTokenExchangeUSGov")]
+    UsGovernment,
+    /// China's.
+    #[serde(rename = "api://AzureADTokenExchangeChina")]
+    China,
+}
+
+impl Audience {
+    /// The audience as the token has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "api://AzureADTokenExchange",
+            Self::UsGovernment => "api://AzureADTokenExchangeUSGov",
+            Self::China => "api://AzureADTokenExchangeChina",
+        }
+    }
+}
