@@ -1,0 +1,15 @@
+//! A real API server for tests: [`ApiServer`] starts etcd and kube-apiserver as plain processes on
+//! loopback, without root, and removes them and their folder when it is dropped or its process ends in
+//! any way.
+//!
+//! There is no kubelet, scheduler or controller manager: pods stay as they were written, a deleted
+//! namespace stays in its deletion, owned objects are not collected, and ServiceAccounts exist only if
+//! somebody creates them. Tokens for them are issued, signed and discoverable as on any cluster.
+
+mod install;
+mod programs;
+mod server;
+
+pub use install::{apply, folder, install};
+pub use programs::programs;
+pub use server::ApiServer;
