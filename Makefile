@@ -44,6 +44,11 @@ bed-down: ## Remove the cluster of make bed
 e2e: ## Run the scenarios on a real cluster, as root; SCENARIO=part of a name runs fewer
 	e2e/summary e2e/cluster/run $(SCENARIO)
 
+.PHONY: api
+api: ## Check the custom resources on a real API server; KUBEBUILDER_ASSETS names its programs, or they are built
+	[[ -n "$${KUBEBUILDER_ASSETS:-}" ]] || e2e/bed/provision >/dev/null
+	e2e/summary cargo test --locked -p vaultbind-apiserver --test crds
+
 .PHONY: bench
 bench: ## Measure the provider; SHORT=1 takes a minute, PEER=go or a path adds a column, ONLY=a line's name
 	e2e/bench/run bench
@@ -53,9 +58,10 @@ soak: ## Run the provider for MINUTES (30) with rotation and faults, and check e
 	e2e/bench/run soak
 
 .PHONY: lint
-lint: $(CARGO_DENY) ## Check format, lints, licences and sources of dependencies, scripts and links
+lint: $(CARGO_DENY) ## Check format, lints, licences and sources of dependencies, definitions, scripts and links
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo test --locked --quiet -p vaultbind-crds --lib definition::
 	$(CARGO_DENY) --locked check --hide-inclusion-graph licenses bans sources
 	.ci/check-files
 

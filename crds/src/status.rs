@@ -48,6 +48,7 @@ pub struct VaultBindingStatus {
     /// What would be done, with `reconcilePolicy: Plan`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 500))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub plan: Vec<PlannedChange>,
 }
 

@@ -1,12 +1,12 @@
-//! What a real API server makes of the custom resources.
+//! What a real API server makes of the custom resources: every rule and bound refuses its bad example,
+//! with a message that helps, and takes its good one.
 
-#[tokio::test]
-async fn definitions_install() {
-    let t = std::time::Instant::now();
-    let server = vaultbind_apiserver::ApiServer::start().await.unwrap();
-    println!("{:?}", t.elapsed());
-    vaultbind_apiserver::install(&server, &vaultbind_apiserver::folder())
-        .await
-        .unwrap();
-    println!("{:?}", t.elapsed());
-}
+mod behaviour;
+mod bounds;
+mod examples;
+mod fixture;
+mod process;
+mod rules;
+mod schema;
+mod tables;
+mod transitions;
