@@ -12,6 +12,8 @@
 
 // The copies of structs that KubeSchema derives are public inside functions.
 #![allow(unreachable_pub)]
+// Columns look alike to it.
+#![allow(clippy::duplicated_attributes)]
 
 pub mod binding;
 pub mod class;
