@@ -63,7 +63,6 @@ fn holds(whole: &Value, part: &Value, at: &str) {
                 holds(whole, part, at);
             }
         }
-        // What the class says of time may be written another way.
         _ => assert_eq!(whole, part, "{at}"),
     }
 }
