@@ -44,8 +44,8 @@ bed-down: ## Remove the cluster of make bed
 e2e: ## Run the scenarios on a real cluster, as root; SCENARIO=part of a name runs fewer
 	e2e/summary e2e/cluster/run $(SCENARIO)
 
-.PHONY: api
-api: ## Check the custom resources on a real API server; KUBEBUILDER_ASSETS names its programs, or they are built
+.PHONY: test-api
+test-api: ## Check the custom resources on a real API server; KUBEBUILDER_ASSETS names its programs, or they are built
 	[[ -n "$${KUBEBUILDER_ASSETS:-}" ]] || e2e/bed/provision >/dev/null
 	e2e/summary cargo test --locked -p vaultbind-apiserver --test crds
 
