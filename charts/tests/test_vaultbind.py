@@ -71,6 +71,10 @@ EVERYTHING = {
         "cloudName": "AzureChinaCloud",
         "mountTimeoutSeconds": 45,
         "maxMessageBytes": 8388608,
+        "cache": {"ttl": "5m", "reauthorizeAfter": "1h", "serveStaleFor": "0s", "refusalTTL": "5s",
+                  "maxBytes": 1048576},
+        "vault": {"requestsPerSecond": 100, "concurrency": 8, "tryTimeout": "2s", "hedgeAfter": "0s"},
+        "debugPort": 6061,
         "allowUIDs": [1000, 4294967295],
         "certificates": {"constructPEMChain": False, "writeCertAndKeyInSeparateFiles": True},
         "log": {"json": False, "verbosity": 5},
@@ -94,7 +98,7 @@ class Arguments(unittest.TestCase):
         reference = (ROOT / "docs/reference/flags.md").read_text(encoding="utf-8")
         flags = set(re.findall(r"^\| `(-[-a-z]+)` \|", reference, re.MULTILINE))
         self.assertIn("--endpoint", flags)
-        rendered = {a.split("=")[0] for a in provider(allowUIDs=[1]).args}
+        rendered = {a.split("=")[0] for a in provider(allowUIDs=[1], debugPort=1).args}
         self.assertEqual(flags - {"--version"}, rendered)
 
     def test_the_provider_takes_the_arguments(self):
@@ -133,6 +137,16 @@ class Arguments(unittest.TestCase):
             "--write-cert-and-key-in-separate-files=true",
             "--mount-timeout=45s",
             "--max-message-bytes=8388608",
+            "--cache-ttl=5m",
+            "--reauthorize-after=1h",
+            "--serve-stale-for=0s",
+            "--refusal-ttl=5s",
+            "--cache-max-bytes=1048576",
+            "--vault-requests-per-second=100",
+            "--vault-concurrency=8",
+            "--try-timeout=2s",
+            "--hedge-after=0s",
+            "--debug-port=6061",
             "--allow-uid=1000",
             "--allow-uid=4294967295",
             "--pprof-port=6060",
@@ -299,6 +313,8 @@ class Values(unittest.TestCase):
             (["provider", "name"], ""),
             (["provider", "mountTimeoutSeconds"], 120),
             (["provider", "mountTimeoutSeconds"], "30s"),
+            (["provider", "cache", "ttl"], "soon"),
+            (["provider", "vault", "concurrency"], 0),
             (["provider", "cloudName"], "AzureGermanCloud"),
             (["provider", "image", "digest"], "sha256:1"),
             (["provider", "providersDir"], "run"),
