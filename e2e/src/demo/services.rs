@@ -130,6 +130,8 @@ fn provider(azure: &Azure, socket: &Path) -> Launch {
     arguments.extend(
         [
             "--http-address=127.0.0.1",
+            // So that the second mount sees what was rotated a moment before it.
+            "--cache-ttl=0s",
             "--healthz-port=0",
             "--prometheus-port=0",
         ]
