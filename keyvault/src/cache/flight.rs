@@ -33,9 +33,9 @@ pub(super) struct Progress(Mutex<Waiting>);
 /// What a read waits for.
 #[derive(Clone)]
 pub(super) enum Waiting {
-    /// A token, asked for in this session.
+    /// A token, asked for through this client.
     Token(Arc<Session>),
-    /// The vault, asked in this session.
+    /// The vault, asked through this client.
     Vault(Arc<Session>),
 }
 
