@@ -10,12 +10,13 @@ use super::{Shared, lock};
 use crate::bench::tell;
 
 /// How long after a fault mounts may still suffer from it: back-off, open circuits, remembered
-/// failures.
-pub const GRACE: Duration = Duration::from_secs(20);
+/// failures, and above all calls that a fault left without an answer, for which the provider waits
+/// 30 s.
+pub const GRACE: Duration = Duration::from_secs(40);
 /// Faults between two long times without any.
 const IN_A_ROW: usize = 5;
-/// Such a time, in milliseconds: most of it must lie behind the grace.
-const CALM: (u64, u64) = (45_000, 60_000);
+/// Such a time, in milliseconds: a good part of it must lie behind the grace.
+const CALM: (u64, u64) = (65_000, 80_000);
 
 /// When there were faults, as times since the start.
 #[derive(Debug, Default)]
@@ -136,11 +137,12 @@ mod tests {
         assert!(!weather.calm(seconds(0), seconds(10)));
         assert!(!weather.calm(seconds(500), seconds(501)), "it lasts");
         weather.clear(seconds(15));
-        assert!(!weather.calm(seconds(35), seconds(36)), "it has just gone");
-        assert!(weather.calm(seconds(36), seconds(40)));
-        assert!(!weather.calm(seconds(5), seconds(40)));
-        weather.strike(seconds(50));
-        weather.clear(seconds(51));
-        assert!(weather.calm(seconds(36), seconds(40)));
+        let (gone, end) = (seconds(15) + GRACE, seconds(80));
+        assert!(!weather.calm(gone, end), "it has just gone");
+        assert!(weather.calm(gone + seconds(1), end));
+        assert!(!weather.calm(seconds(5), end));
+        weather.strike(seconds(90));
+        weather.clear(seconds(91));
+        assert!(weather.calm(gone + seconds(1), end));
     }
 }
