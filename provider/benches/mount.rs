@@ -82,6 +82,7 @@ fn object() -> Object {
         mode: "0644".parse().expect("a mode"),
         encoding: Encoding::Utf8,
         format: Format::Pem,
+        optional: false,
     }
 }
 

@@ -4,6 +4,7 @@ mod error;
 mod report;
 mod versions;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,9 +12,9 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use prost::Message as _;
 use tracing::Instrument as _;
-use vaultbind_keyvault::cache::{Principal, Reading, Served, ServiceAccount};
+use vaultbind_keyvault::cache::{Principal, ReadError, Reading, Served, ServiceAccount};
 use vaultbind_keyvault::{Cache, Fetched, Identity, ObjectId};
-use vaultbind_proto::{File, MountRequest, MountResponse};
+use vaultbind_proto::{File, MountRequest, MountResponse, ObjectVersion};
 
 use crate::render::{RenderOptions, Rendered, RenderedFile, Renderer};
 use crate::request::{Classes, Defaults, IdentitySource, Object, Request};
@@ -93,29 +94,38 @@ impl Mounter {
             .read(&request, &principal, deadline, report)
             .instrument(tracing::debug_span!("fetch"))
             .await?;
-        report.served(&served);
-        let fetched: Vec<Arc<Fetched>> = served.into_iter().map(|served| served.fetched).collect();
+        report.served(&request.objects, &served);
+        let versions = versions::of(&request.objects, &served);
+        let objects = present(&request.objects, &served);
+        if objects.is_empty() {
+            return Ok(MountResponse {
+                object_version: versions,
+                ..MountResponse::default()
+            });
+        }
+        let fetched: Vec<Arc<Fetched>> = served.into_iter().flatten().map(|s| s.fetched).collect();
         let rendered = self
             .renderer
-            .render(&request.objects, &fetched, deadline)
+            .render(&objects, &fetched, deadline)
             .await
-            .map_err(|failure| MountError::render(&request.objects, failure))?;
-        self.answer(&request.objects, &fetched, rendered, now, report)
+            .map_err(|failure| MountError::render(&objects, failure))?;
+        self.answer(&objects, &fetched, rendered, versions, now, report)
     }
 
     /// Reads the objects, many at once. Each of those is read to its end, so that which failure is
-    /// told does not depend on which came first.
+    /// told does not depend on which came first. An optional object that is missing or disabled is
+    /// `None`.
     async fn read(
         &self,
         request: &Request,
         principal: &Principal,
         deadline: Instant,
         report: &Report,
-    ) -> Result<Vec<Served>, MountError> {
+    ) -> Result<Vec<Option<Served>>, MountError> {
         let ids: Vec<ObjectId> = request.objects.iter().map(Object::id).collect();
         let mut served = Vec::with_capacity(ids.len());
         let mut bytes = 0;
-        for objects in ids.chunks(WAVE) {
+        for (objects, wave) in ids.chunks(WAVE).zip(request.objects.chunks(WAVE)) {
             let reading = Reading {
                 principal,
                 vault: &request.vault,
@@ -125,12 +135,13 @@ impl Mounter {
                 tally: report.tally(),
             };
             let mut errors = Vec::new();
-            for result in self.cache.read(reading).await {
+            for (object, result) in wave.iter().zip(self.cache.read(reading).await) {
                 match result {
-                    Ok(object) => {
-                        bytes += object.fetched.bytes();
-                        served.push(object);
+                    Ok(read) => {
+                        bytes += read.fetched.bytes();
+                        served.push(Some(read));
                     }
+                    Err(error) if object.optional && may_be_left_out(&error) => served.push(None),
                     Err(error) => errors.push(error),
                 }
             }
@@ -156,10 +167,14 @@ impl Mounter {
         objects: &[Object],
         fetched: &[Arc<Fetched>],
         rendered: Vec<Rendered>,
+        object_version: Vec<ObjectVersion>,
         now: Timestamp,
         report: &mut Report,
     ) -> Result<MountResponse, MountError> {
-        let mut response = MountResponse::default();
+        let mut response = MountResponse {
+            object_version,
+            ..MountResponse::default()
+        };
         for ((object, fetched), rendered) in objects.iter().zip(fetched).zip(rendered) {
             report.object(object, fetched, rendered.warning, now);
             response
@@ -167,11 +182,26 @@ impl Mounter {
                 .extend(rendered.files.into_iter().map(proto_file));
         }
         refuse_collisions(&response.files)?;
-        response.object_version = versions::of(objects, fetched);
         report.files(response.files.len());
         self.check_size(response.encoded_len())?;
         Ok(response)
     }
+}
+
+fn may_be_left_out(error: &ReadError) -> bool {
+    matches!(error, ReadError::Fetch(error) if error.is_missing() || error.is_disabled())
+}
+
+/// The objects that were there to be read.
+fn present<'a>(objects: &'a [Object], served: &[Option<Served>]) -> Cow<'a, [Object]> {
+    if served.iter().all(Option::is_some) {
+        return Cow::Borrowed(objects);
+    }
+    let pairs = objects.iter().zip(served);
+    pairs
+        .filter(|(_, served)| served.is_some())
+        .map(|(object, _)| object.clone())
+        .collect()
 }
 
 fn principal(request: &Request) -> Principal {

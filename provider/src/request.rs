@@ -121,6 +121,8 @@ pub struct Object {
     pub encoding: Encoding,
     /// What a certificate read as a secret becomes.
     pub format: Format,
+    /// Whether the volume does without it while it is missing or disabled.
+    pub optional: bool,
 }
 
 /// How a secret's text becomes the bytes of a file.

@@ -20,6 +20,7 @@ mod identities;
 mod judges;
 mod lost_requests;
 mod mounts;
+mod optional;
 mod process;
 mod support;
 mod throttling;

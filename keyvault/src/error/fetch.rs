@@ -175,6 +175,19 @@ impl FetchError {
         }
     }
 
+    /// Whether the vault itself says that there is no such object or version. A 404 without Key
+    /// Vault's code comes from something in between, which knows nothing of objects.
+    pub fn is_missing(&self) -> bool {
+        let code = self.code.as_deref().unwrap_or_default();
+        self.problem == FetchProblem::NotFound
+            && code.split('/').any(|code| code.ends_with("NotFound"))
+    }
+
+    /// Whether the vault has the object or version, and somebody switched it off.
+    pub fn is_disabled(&self) -> bool {
+        self.problem == FetchProblem::Disabled
+    }
+
     /// What it means for whoever asked.
     pub fn category(&self) -> Category {
         match &self.problem {

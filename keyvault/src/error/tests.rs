@@ -25,6 +25,22 @@ fn answer(status: u16, body: &str) -> Error {
     Error::with_message(kind, "inner").with_context("non-transport error occurred")
 }
 
+#[test]
+fn an_object_is_missing_only_if_the_vault_itself_says_so() {
+    let missing = |status: u16, body: &str| {
+        let id = object(ObjectType::Secret);
+        FetchError::from_azure(&session(), CLIENT, &id, &answer(status, body)).is_missing()
+    };
+    let code = |code: &str| format!(r#"{{"error":{{"code":"{code}","message":"words"}}}}"#);
+    for named in ["SecretNotFound", "KeyNotFound", "CertificateNotFound"] {
+        assert!(missing(404, &code(named)), "{named}");
+        assert!(!missing(403, &code(named)), "{named}");
+    }
+    for page in ["", "<html>404 Not Found</html>", "{}"] {
+        assert!(!missing(404, page), "{page}");
+    }
+}
+
 fn object(object_type: ObjectType) -> ObjectId {
     ObjectId {
         object_type,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 use vaultbind_keyvault::cache::{Served, Source};
 use vaultbind_keyvault::{Fetched, Identity, Tally};
 use vaultbind_proto::{MountResponse, ObjectVersion};
@@ -30,6 +30,7 @@ pub struct Report {
     identity: String,
     vault: String,
     objects: usize,
+    missing: usize,
     files: usize,
     sources: Sources,
     tally: Arc<Tally>,
@@ -57,6 +58,7 @@ impl Default for Report {
             identity: String::new(),
             vault: String::new(),
             objects: 0,
+            missing: 0,
             files: 0,
             sources: Sources::default(),
             tally: Arc::default(),
@@ -105,18 +107,37 @@ impl Report {
         &self.tally
     }
 
-    pub(super) fn served(&mut self, served: &[Served]) {
+    pub(super) fn served(&mut self, objects: &[Object], served: &[Option<Served>]) {
         self.sources = Sources::default();
-        for object in served {
-            match object.source {
+        self.missing = 0;
+        for (object, served) in objects.iter().zip(served) {
+            let Some(served) = served else {
+                self.missing(object);
+                continue;
+            };
+            match served.source {
                 Source::Memory => self.sources.memory += 1,
                 Source::Stale => {
                     self.sources.stale += 1;
-                    self.sources.oldest = self.sources.oldest.max(object.age);
+                    self.sources.oldest = self.sources.oldest.max(served.age);
                 }
                 _ => self.sources.vault += 1,
             }
         }
+    }
+
+    fn missing(&mut self, object: &Object) {
+        self.missing += 1;
+        debug!(
+            namespace = self.namespace,
+            pod = self.pod,
+            secret_provider_class = self.class,
+            vault = self.vault,
+            object_type = %object.object_type,
+            object = %object.name,
+            version = object.version.as_ref().map(tracing::field::display),
+            "optional, and missing or disabled in the vault: mounted without it"
+        );
     }
 
     pub(super) fn files(&mut self, files: usize) {
@@ -186,6 +207,7 @@ impl Report {
             identity = self.identity,
             vault = self.vault,
             objects = self.objects,
+            missing = self.missing,
             files = self.files,
             versions,
             from_vault = self.sources.vault,

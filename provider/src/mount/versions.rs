@@ -1,21 +1,24 @@
 //! The object versions that the driver records and compares.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
-use vaultbind_keyvault::Fetched;
+use vaultbind_keyvault::cache::Served;
 use vaultbind_proto::{MountResponse, ObjectVersion};
 
 use crate::request::Object;
 
-/// One version for each object: `type/name` and the vault's version. The driver folds them into a
-/// map, so an object that is mounted a second time carries its path, too.
-pub(super) fn of(objects: &[Object], fetched: &[Arc<Fetched>]) -> Vec<ObjectVersion> {
+/// The version of an object that was left out: none of a vault's.
+const ABSENT: &str = "absent";
+
+/// One version for each object: `type/name` and the vault's version, or that it was left out, so that
+/// its coming is a change for the driver. The driver folds them into a map, so an object that is
+/// mounted a second time carries its path, too.
+pub(super) fn of(objects: &[Object], served: &[Option<Served>]) -> Vec<ObjectVersion> {
     let mut seen = HashSet::new();
     objects
         .iter()
-        .zip(fetched)
-        .map(|(object, fetched)| {
+        .zip(served)
+        .map(|(object, served)| {
             let (object_type, name) = (object.object_type.as_str(), object.name.as_str());
             // Joined in one piece each: this is done for every object of every mount.
             let id = if seen.insert((object_type, name)) {
@@ -23,9 +26,12 @@ pub(super) fn of(objects: &[Object], fetched: &[Arc<Fetched>]) -> Vec<ObjectVers
             } else {
                 [object_type, "/", name, "@", object.path.as_str()].concat()
             };
+            let version = served
+                .as_ref()
+                .map(|served| served.fetched.version.as_str());
             ObjectVersion {
                 id,
-                version: fetched.version.as_str().to_owned(),
+                version: version.unwrap_or(ABSENT).to_owned(),
             }
         })
         .collect()

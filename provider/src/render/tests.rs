@@ -13,6 +13,7 @@ fn object(encoding: Encoding, format: Format) -> Object {
         mode: "0440".parse().unwrap(),
         encoding,
         format,
+        optional: false,
     }
 }
 

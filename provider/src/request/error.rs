@@ -380,6 +380,14 @@ pub enum RequestError {
         /// The rule.
         rule: ModeError,
     },
+    /// `optional` is neither true nor false.
+    #[error("{entry}: optional is {value}: set true or false")]
+    Optional {
+        /// The object.
+        entry: EntryRef,
+        /// Its value.
+        value: Quoted,
+    },
     /// The file's path breaks a rule of the driver.
     #[error(
         "{entry}: objectAlias {path} cannot be a file in the volume: {reason}; set a relative path \

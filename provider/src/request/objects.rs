@@ -11,6 +11,7 @@ pub use self::classes::Classes;
 use self::yaml::Fields;
 use super::error::{EntryRef, Quoted, RequestError};
 use super::mode::FileMode;
+use super::parameters::boolean;
 use super::path::FilePath;
 use super::{Encoding, Format, Object};
 
@@ -122,6 +123,10 @@ fn object(entry: &EntryRef, fields: &Fields, mode: FileMode) -> Result<Object, R
             rule,
         })?,
     };
+    let optional = boolean(fields.optional()).ok_or_else(|| RequestError::Optional {
+        entry: entry(),
+        value: Quoted::new(fields.optional()),
+    })?;
     let path_text = match fields.alias() {
         "" => fields.name(),
         alias => alias,
@@ -139,6 +144,7 @@ fn object(entry: &EntryRef, fields: &Fields, mode: FileMode) -> Result<Object, R
         mode,
         encoding,
         format,
+        optional,
     })
 }
 

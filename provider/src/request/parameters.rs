@@ -201,15 +201,21 @@ pub(super) fn wants_managed_identity(attributes: &Texts) -> Result<bool, Request
     }
 }
 
-/// The spellings of Go's `strconv.ParseBool`, which classes in use were checked against.
 fn flag(attributes: &Texts, name: &'static str) -> Result<bool, RequestError> {
-    match attributes.get(name) {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        other => Err(RequestError::Flag {
-            parameter: name,
-            value: Quoted::new(other),
-        }),
+    let text = attributes.get(name);
+    boolean(text).ok_or_else(|| RequestError::Flag {
+        parameter: name,
+        value: Quoted::new(text),
+    })
+}
+
+/// The spellings of Go's `strconv.ParseBool`, which classes in use were checked against; blank is
+/// false.
+pub(super) fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
     }
 }
 

@@ -135,6 +135,7 @@ fn a_full_request_decodes_into_types() {
                 mode: "0644".parse().unwrap(),
                 encoding: Encoding::Utf8,
                 format: Format::Pem,
+                optional: false,
             }]
             .into(),
         }

@@ -27,7 +27,7 @@ const SCANNING_BUDGET: usize = 1 << 28;
 pub(super) struct Fields([Option<String>; Fields::NAMES.len()]);
 
 impl Fields {
-    const NAMES: [&str; 8] = [
+    const NAMES: [&str; 9] = [
         "objectName",
         "objectAlias",
         "objectType",
@@ -36,6 +36,7 @@ impl Fields {
         "objectFormat",
         "objectEncoding",
         "filePermission",
+        "optional",
     ];
 
     fn get(&self, at: usize) -> &str {
@@ -75,6 +76,10 @@ impl Fields {
 
     pub(super) fn permission(&self) -> &str {
         self.get(7)
+    }
+
+    pub(super) fn optional(&self) -> &str {
+        self.get(8)
     }
 
     fn slot(&mut self, key: &str) -> Option<(&'static str, &mut Option<String>)> {

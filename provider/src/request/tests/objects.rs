@@ -76,6 +76,7 @@ fn fields_are_taken_as_the_text_that_stands_there() {
             mode: "0400".parse().unwrap(),
             encoding: Encoding::Base64,
             format: Format::Pfx,
+            optional: false,
         }]
     );
     for scalar in [
@@ -113,6 +114,30 @@ fn null_and_blank_fields_have_their_defaults() {
             "{blank}"
         );
     }
+}
+
+#[test]
+fn optional_is_a_boolean_or_its_text() {
+    for (value, optional) in [
+        ("true", true),
+        ("\"true\"", true),
+        ("'True'", true),
+        ("1", true),
+        ("t", true),
+        ("false", false),
+        ("'0'", false),
+        ("~", false),
+        ("''", false),
+    ] {
+        let fields = format!("objectName: a, objectType: cert, optional: {value}");
+        for text in [
+            format!("- {{{fields}}}"),
+            format!("array: [\"{{{}}}\"]", fields.replace('"', "'")),
+        ] {
+            assert_eq!(objects(&text)[0].optional, optional, "{text}");
+        }
+    }
+    assert!(!objects(ONE_SECRET)[0].optional);
 }
 
 #[test]
@@ -191,6 +216,14 @@ fn each_bad_field_has_its_message() {
             "objectName: a\nobjectType: secret\nfilePermission: 0900",
             "objects[0] (\"a\"): filePermission is \"0900\": a file mode is octal, 0 to 0777; set \
              for example 0644",
+        ),
+        (
+            "objectName: a\nobjectType: secret\noptional: yes",
+            "objects[0] (\"a\"): optional is \"yes\": set true or false",
+        ),
+        (
+            "objectName: a\nobjectType: secret\noptional: [true]",
+            "objects[0] (\"a\"), its line 3: optional is a list or a map: give it a single value",
         ),
         (
             "objectName: a\nobjectType: secret\nobjectAlias: ../a",
