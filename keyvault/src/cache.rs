@@ -24,7 +24,7 @@ use ring::hmac;
 
 use crate::error::{Category, FetchProblem, Forbidden};
 use crate::session::Tally;
-use crate::{FetchError, Fetched, ObjectId, TokenError, Transport, VaultName};
+use crate::{FetchError, Fetched, ObjectId, TokenError, Transport, VaultHost};
 use entry::Next;
 use flight::Flight;
 use state::{Place, State};
@@ -101,7 +101,7 @@ pub struct Reading<'a> {
     /// Who reads.
     pub principal: &'a Principal,
     /// The vault.
-    pub vault: &'a VaultName,
+    pub vault: &'a VaultHost,
     /// The objects.
     pub objects: &'a [ObjectId],
     /// How fresh they have to be.

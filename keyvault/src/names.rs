@@ -31,6 +31,12 @@ pub enum NameError {
     /// Not a client id.
     #[error("a client id is a GUID")]
     Client,
+    /// Not a host that can be allowed.
+    #[error(
+        "a further host of a vault is a full name in DNS, such as kv.corp.example: no address, port \
+         or URL, and none of Azure's login or vault hosts"
+    )]
+    AllowedHost,
     /// Not an object type.
     #[error("an object type is secret, key or cert")]
     ObjectType,

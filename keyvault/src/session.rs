@@ -13,14 +13,14 @@ use azure_core::http::{AsyncRawResponse, HttpClient, Request, StatusCode};
 use bytes::Bytes;
 
 use crate::transport::{IMDS_HOST, Operation, Service, Transport, Unreachable};
-use crate::{Cloud, VaultName};
+use crate::{Cloud, VaultHost};
 
 /// What may be asked, and until when.
 #[derive(Debug)]
 pub(crate) struct Session {
     transport: Arc<Transport>,
     cloud: Cloud,
-    vault_host: String,
+    vault: VaultHost,
     deadline: Instant,
     tally: Arc<Tally>,
     last: Mutex<Option<LastFailure>>,
@@ -66,14 +66,14 @@ impl Session {
     pub(crate) fn new(
         transport: Arc<Transport>,
         cloud: Cloud,
-        vault: &VaultName,
+        vault: &VaultHost,
         deadline: Instant,
         tally: Arc<Tally>,
     ) -> Arc<Self> {
         Arc::new(Self {
             transport,
             cloud,
-            vault_host: format!("{vault}.{}", cloud.vault_suffix()),
+            vault: vault.clone(),
             deadline,
             tally,
             last: Mutex::default(),
@@ -85,9 +85,14 @@ impl Session {
         self.cloud
     }
 
+    /// The vault.
+    pub(crate) fn vault(&self) -> &VaultHost {
+        &self.vault
+    }
+
     /// The vault's host.
     pub(crate) fn vault_host(&self) -> &str {
-        &self.vault_host
+        self.vault.host()
     }
 
     /// When the session ends.
@@ -116,14 +121,14 @@ impl Session {
         let url = request.url();
         let host = url.host_str().unwrap_or_default();
         let https = url.scheme() == "https" && url.port_or_known_default() == Some(443);
-        if https && host == self.vault_host {
+        if https && host == self.vault_host() {
             Ok((Service::Vault, Operation::of_vault_path(url.path())))
         } else if https && host == self.cloud.login_host() {
             Ok((Service::Entra, Operation::Token))
         } else if url.scheme() == "http" && host == IMDS_HOST {
             Ok((Service::Imds, Operation::Token))
         } else {
-            let expected = format!("{} and {}", self.vault_host, self.cloud.login_host());
+            let expected = format!("{} and {}", self.vault_host(), self.cloud.login_host());
             Err(Unreachable::WrongHost {
                 host: host.to_owned(),
                 expected,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::transport::{Proxy, Roots, TransportOptions};
-use crate::{Cloud, Session, Transport};
+use crate::{Cloud, Session, Transport, VaultHost};
 
 /// A session that can reach nothing.
 pub(crate) fn session() -> Arc<Session> {
@@ -13,13 +13,18 @@ pub(crate) fn session() -> Arc<Session> {
 
 /// A session with this vault that can reach nothing.
 pub(crate) fn session_with(vault: &str) -> Arc<Session> {
+    let vault = VaultHost::new(Cloud::Public, &vault.parse().unwrap());
+    session_at(&vault)
+}
+
+/// A session with a vault at this host that can reach nothing.
+pub(crate) fn session_at(vault: &VaultHost) -> Arc<Session> {
     let transport = Transport::new(TransportOptions {
         proxy: Proxy::Direct,
         roots: Roots::Fixed(Vec::new()),
         ..TransportOptions::default()
     })
     .unwrap();
-    let vault = vault.parse().unwrap();
     let deadline = Instant::now() + Duration::from_secs(1);
-    Session::new(transport, Cloud::Public, &vault, deadline, Arc::default())
+    Session::new(transport, Cloud::Public, vault, deadline, Arc::default())
 }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
-use vaultbind_keyvault::Cloud;
+use vaultbind_keyvault::{AllowedHost, Cloud, NameError};
 
 #[cfg(test)]
 mod tests;
@@ -72,6 +72,12 @@ pub struct Args {
     #[arg(long, env = "VAULTBIND_CLOUD_NAME", default_value = "AzurePublicCloud",
           value_parser = cloud)]
     pub cloud_name: Cloud,
+
+    /// Further host that a class may name in vaultURI, exactly so; repeatable. Tokens for the cloud's
+    /// vaults are sent there: name hosts that lead to your own vaults, and no others
+    #[arg(long = "allow-vault-host", env = "VAULTBIND_ALLOW_VAULT_HOST", value_name = "HOST",
+          value_delimiter = ',', value_parser = allowed_host)]
+    pub allow_vault_hosts: Vec<AllowedHost>,
 
     /// Order the certificates of a PFX from leaf to root
     #[arg(long, env = "VAULTBIND_CONSTRUCT_PEM_CHAIN", value_name = "BOOL", num_args = 0..=1,
@@ -268,4 +274,8 @@ fn boolean(text: &str) -> Result<bool, String> {
 fn cloud(text: &str) -> Result<Cloud, String> {
     text.parse()
         .map_err(|error: vaultbind_keyvault::cloud::UnknownCloud| error.to_string())
+}
+
+fn allowed_host(text: &str) -> Result<AllowedHost, String> {
+    text.parse().map_err(|error: NameError| error.to_string())
 }

@@ -15,13 +15,15 @@ mod path;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod vault_uri;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use vaultbind_keyvault::cache::Freshness;
 use vaultbind_keyvault::{
-    ClientId, Cloud, ObjectId, ObjectName, ObjectType, Sensitive, TenantId, VaultName, VersionId,
+    AllowedHost, ClientId, Cloud, ObjectId, ObjectName, ObjectType, Sensitive, TenantId, VaultHost,
+    VersionId,
 };
 use vaultbind_proto::MountRequest;
 
@@ -29,14 +31,17 @@ pub use error::{EntryRef, Place, Quoted, RequestError};
 pub use mode::{FileMode, ModeError};
 pub use objects::Classes;
 pub use path::{FilePath, PathError};
+pub use vault_uri::VaultUriError;
 
 /// What holds where a SecretProviderClass says nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Defaults {
     /// The cloud of classes without `cloudName`.
     pub cloud: Cloud,
     /// How fresh objects are in classes without `cacheTTL` and `reauthorizeAfter`.
     pub freshness: Freshness,
+    /// The hosts that a class may name in `vaultURI` besides the vaults of its cloud.
+    pub vault_hosts: Vec<AllowedHost>,
 }
 
 /// One Mount, decoded and checked.
@@ -49,7 +54,7 @@ pub struct Request {
     /// The cloud of identity and vault.
     pub cloud: Cloud,
     /// The vault.
-    pub vault: VaultName,
+    pub vault: VaultHost,
     /// Who reads it.
     pub identity: IdentitySource,
     /// How fresh the objects have to be.
@@ -191,6 +196,7 @@ impl Request {
             Some(parameters::tenant(&attributes)?)
         };
         let cloud = parameters::cloud(&attributes, defaults.cloud)?;
+        let vault = vault.host(cloud, &defaults.vault_hosts)?;
         let freshness = parameters::freshness(&attributes, defaults.freshness)?;
         let identity = identity::choose(tenant, &attributes, &secrets, cloud, now)?;
         let objects = classes.decode(attributes.raw("objects"), mode)?;

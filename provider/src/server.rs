@@ -158,6 +158,7 @@ impl Provider {
                     latest: args.cache_ttl,
                     exact: args.reauthorize_after,
                 },
+                vault_hosts: args.allow_vault_hosts,
             },
             render: RenderOptions {
                 construct_pem_chain: args.construct_pem_chain,

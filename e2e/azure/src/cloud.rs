@@ -99,6 +99,11 @@ impl Cloud {
 }
 
 impl Target {
+    /// The same; `served` says whether a vault has a host outside of Azure's domains.
+    pub(crate) fn of_host_or(host: &str, served: impl FnOnce(&str) -> bool) -> Option<Self> {
+        Self::of_host(host).or_else(|| served(host).then_some(Self::Vault))
+    }
+
     /// What a host (lower case, no port) stands for; `None` if it is not one of Azure's.
     pub(crate) fn of_host(host: &str) -> Option<Self> {
         Cloud::ALL.into_iter().find_map(|cloud| {

@@ -40,7 +40,7 @@ enum Name {
 impl Name {
     /// `host` is in lower case, without a dot at the end.
     fn of(host: &str, vaults: &Vaults) -> Self {
-        match Target::of_host(host) {
+        match Target::of_host_or(host, |host| vaults.find(host).is_some()) {
             Some(Target::Entra(_)) => return Self::Host,
             Some(Target::Vault) if vaults.find(host).is_some() => return Self::Host,
             Some(Target::Vault) => return Self::Missing,

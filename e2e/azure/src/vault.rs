@@ -59,6 +59,7 @@ pub(crate) type VaultMap = BTreeMap<String, Arc<Entry>>;
 pub(crate) struct Entry {
     info: VaultInfo,
     cloud: Cloud,
+    hosts: Vec<String>,
     vault: Mutex<unit::Vault>,
 }
 
@@ -71,6 +72,7 @@ impl Entry {
                 resource: vault.cloud.vault_resource(),
             },
             cloud: vault.cloud,
+            hosts: vault.hosts.clone(),
             vault: Mutex::new(vault),
         })
     }
@@ -148,8 +150,17 @@ impl Vaults {
 
     fn by_host(&self, host: &str) -> Option<Arc<Entry>> {
         let (name, suffix) = host.split_once('.')?;
-        self.by_name(name)
-            .filter(|entry| entry.cloud.vault_suffix().eq_ignore_ascii_case(suffix))
+        let own = self
+            .by_name(name)
+            .filter(|entry| entry.cloud.vault_suffix().eq_ignore_ascii_case(suffix));
+        own.or_else(|| {
+            let vaults = self.vaults.read().unwrap_or_else(PoisonError::into_inner);
+            let further = |further: &String| further.eq_ignore_ascii_case(host);
+            vaults
+                .values()
+                .find(|entry| entry.hosts.iter().any(further))
+                .cloned()
+        })
     }
 
     fn by_name(&self, name: &str) -> Option<Arc<Entry>> {

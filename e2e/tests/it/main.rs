@@ -24,3 +24,4 @@ mod optional;
 mod process;
 mod support;
 mod throttling;
+mod vault_uri;

@@ -14,7 +14,7 @@ use crate::error::{FetchError, FetchProblem, TokenError};
 use crate::identity::{self, VaultToken};
 use crate::session::{Session, Tally};
 use crate::transport::Unreachable;
-use crate::{Fetched, Identity, VaultName, vault};
+use crate::{Fetched, Identity, VaultHost, vault};
 
 /// What a caller is told whose time is over before the read has ended.
 pub(super) fn deadline(flight: &Flight, place: &Place, reading: &Reading<'_>) -> ReadError {
@@ -33,7 +33,7 @@ impl Cache {
     fn session(
         &self,
         principal: &Principal,
-        vault: &VaultName,
+        vault: &VaultHost,
         tally: &Arc<Tally>,
     ) -> Arc<Session> {
         let deadline = Instant::now() + self.options.read_timeout;
@@ -199,7 +199,7 @@ impl Cache {
         self: &Arc<Self>,
         key: &Arc<PrincipalKey>,
         principal: &Principal,
-        vault: &VaultName,
+        vault: &VaultHost,
         tally: &Arc<Tally>,
         ahead: bool,
     ) -> Flight<VaultToken> {

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use super::entry::Entry;
 use super::principal::PrincipalKey;
 use super::tokens::Tokens;
-use crate::{Identity, ObjectId, VaultName};
+use crate::{Identity, ObjectId, VaultHost};
 
 /// Where an object is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Place {
     pub(super) principal: Arc<PrincipalKey>,
-    pub(super) vault: VaultName,
+    pub(super) vault: VaultHost,
     pub(super) object: ObjectId,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Holding {
     /// With the proof that came last.
     pub(super) identity: Identity,
     pub(super) tokens: Tokens,
-    pub(super) vaults: HashMap<VaultName, HashMap<ObjectId, Entry>>,
+    pub(super) vaults: HashMap<VaultHost, HashMap<ObjectId, Entry>>,
     /// Counts Entra's refusals. What was asked for before one is not kept after it.
     pub(super) refusals: u64,
     used: Instant,
@@ -43,7 +43,7 @@ pub(super) struct Holding {
 const PRINCIPAL_BYTES: usize = 4096;
 
 impl Holding {
-    pub(super) fn objects(&mut self, vault: &VaultName) -> &mut HashMap<ObjectId, Entry> {
+    pub(super) fn objects(&mut self, vault: &VaultHost) -> &mut HashMap<ObjectId, Entry> {
         self.vaults.entry(vault.clone()).or_default()
     }
 

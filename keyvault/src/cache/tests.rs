@@ -51,7 +51,7 @@ async fn time_to_fail(proxy: String, limit: Duration) -> Duration {
     let principal = principal("payments");
     let reading = Reading {
         principal: &principal,
-        vault: &"kv-test".parse().unwrap(),
+        vault: &kv_test(),
         objects: &[secret("a")],
         freshness: Freshness::default(),
         deadline: started + limit,
@@ -75,6 +75,10 @@ fn principal(namespace: &str) -> Principal {
             name: "default".to_owned(),
         }),
     }
+}
+
+fn kv_test() -> VaultHost {
+    VaultHost::new(Cloud::Public, &"kv-test".parse().unwrap())
 }
 
 fn secret(name: &str) -> ObjectId {

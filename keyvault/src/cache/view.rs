@@ -58,7 +58,7 @@ pub(super) fn of(state: &State, now: Instant) -> View {
             let vaults = holding.vaults.iter();
             let mut objects: Vec<ObjectView> = vaults
                 .flat_map(|(vault, objects)| {
-                    let view = |(id, entry)| object(vault.as_str(), id, entry, now);
+                    let view = |(id, entry)| object(vault.name(), id, entry, now);
                     objects.iter().map(view)
                 })
                 .collect();

@@ -19,7 +19,7 @@ pub struct FetchError {
     pub object: ObjectId,
     /// The vault's host.
     pub host: String,
-    /// The vault's name.
+    /// The vault's name; of an allowed host elsewhere the host.
     pub vault: String,
     /// Client id that asked, or `system-assigned`.
     pub identity: String,
@@ -99,7 +99,7 @@ impl FetchError {
             problem,
             object: object.clone(),
             host: host.to_owned(),
-            vault: host.split('.').next().unwrap_or(host).to_owned(),
+            vault: session.vault().name().to_owned(),
             identity: identity.to_owned(),
             status: None,
             code: None,
@@ -248,12 +248,8 @@ impl std::error::Error for FetchError {}
 
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            vault,
-            host,
-            identity,
-            ..
-        } = self;
+        let Self { host, identity, .. } = self;
+        let vault = shortened(&self.vault);
         let kind = match self.object.object_type {
             ObjectType::Secret => "secret",
             ObjectType::Key => "key",
@@ -292,10 +288,15 @@ impl fmt::Display for FetchError {
                     SYSTEM_ASSIGNED => "--object-id <its principal id>".to_owned(),
                     client => format!("--spn {client}"),
                 };
+                // A host elsewhere does not tell it.
+                let vaults_name = match self.vault.contains('.') {
+                    true => "<its name>",
+                    false => &vault,
+                };
                 write!(
                     f,
                     "the access policies of vault {vault} do not let {identity} read {kind} \
-                     {name}: az keyvault set-policy --name {vault} {who} --{kind}-permissions get"
+                     {name}: az keyvault set-policy --name {vaults_name} {who} --{kind}-permissions get"
                 )
             }
             FetchProblem::Forbidden(Forbidden::Firewall) => write!(

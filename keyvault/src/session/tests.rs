@@ -1,7 +1,8 @@
 use azure_core::http::{Request, Url};
 
 use super::*;
-use crate::testing::session;
+use crate::VaultHost;
+use crate::testing::{session, session_at};
 
 fn get(url: &str) -> Request {
     Request::new(Url::parse(url).unwrap(), azure_core::http::Method::Get)
@@ -88,4 +89,28 @@ async fn a_foreign_next_link_is_refused_before_the_token_leaves() {
         (session.tally.vault_calls(), session.tally.token_calls()),
         (0, 0)
     );
+}
+
+#[test]
+fn beside_an_allowed_host_no_other_is_asked_not_even_the_clouds_vaults() {
+    let vault = VaultHost::from(&"kv.corp.example".parse().unwrap());
+    let session = session_at(&vault);
+    let route = session.route(&get("https://kv.corp.example/secrets/a/"));
+    assert_eq!(route, Ok((Service::Vault, Operation::GetSecret)));
+    for url in [
+        "http://kv.corp.example/secrets/a/",
+        "https://kv.corp.example:8443/secrets/a/",
+        "https://kv.corp.example./secrets/a/",
+        "https://x.kv.corp.example/secrets/a/",
+        "https://corp.example/secrets/a/",
+        "https://kv.corp.example.evil.test/secrets/a/",
+        "https://kv.vault.azure.net/secrets/a/",
+        "https://management.azure.com/secrets/a/",
+    ] {
+        let refused = session.route(&get(url));
+        assert!(
+            matches!(refused, Err(Unreachable::WrongHost { .. })),
+            "{url}"
+        );
+    }
 }

@@ -68,10 +68,14 @@ pub(super) async fn object(
 ) -> Result<Fetched, ReadError> {
     let endpoint = format!("https://{}", session.vault_host());
     let client_options = client_options(session);
+    // The SDK wants the resource to be a parent of the vault's host, which it cannot be of a host
+    // elsewhere. What keeps the token to the cloud's vaults is the token itself, in both cases.
+    let verify_challenge_resource = Some(!session.vault().is_foreign());
     match object.object_type {
         ObjectType::Secret => {
             let options = SecretClientOptions {
                 client_options,
+                verify_challenge_resource,
                 ..Default::default()
             };
             secret(&SecretClient::new(&endpoint, token, Some(options))?, object).await
@@ -79,6 +83,7 @@ pub(super) async fn object(
         ObjectType::Key => {
             let options = KeyClientOptions {
                 client_options,
+                verify_challenge_resource,
                 ..Default::default()
             };
             key(&KeyClient::new(&endpoint, token, Some(options))?, object).await
@@ -86,6 +91,7 @@ pub(super) async fn object(
         ObjectType::Certificate => {
             let options = CertificateClientOptions {
                 client_options,
+                verify_challenge_resource,
                 ..Default::default()
             };
             let client = CertificateClient::new(&endpoint, token, Some(options))?;

@@ -73,6 +73,15 @@ fn mistakes_name_the_flag_and_the_remedy() {
         (&["--hedge-after=-1s"], "use a duration such as 0s"),
         (&["--vault-concurrency=0"], "0 is not in 1.."),
         (&["--vault-requests-per-second=0"], "0 is not in 1.."),
+        (&["--allow-vault-host=kv.example:443"], "a full name in DNS"),
+        (
+            &["--allow-vault-host=https://kv.example"],
+            "no address, port or URL",
+        ),
+        (
+            &["--allow-vault-host=management.azure.com,10.0.0.1"],
+            "no address",
+        ),
         (&["--no-such-flag"], "--no-such-flag"),
     ];
     for (arguments, expected) in cases {
@@ -88,11 +97,18 @@ fn switches_can_be_turned_off() {
         "--allow-uid=7,8",
         "--allow-uid=9",
         "--hedge-after=0s",
+        "--allow-vault-host=KV.corp.example,kv2.corp.example",
+        "--allow-vault-host=kv3.corp.example",
     ])
     .unwrap();
     assert!(!args.construct_pem_chain);
     assert_eq!(args.allow_uids, [7, 8, 9]);
     assert!(args.hedge_after.is_zero());
+    let hosts: Vec<_> = args.allow_vault_hosts.iter().map(|h| h.as_str()).collect();
+    assert_eq!(
+        hosts,
+        ["kv.corp.example", "kv2.corp.example", "kv3.corp.example"]
+    );
 }
 
 #[test]

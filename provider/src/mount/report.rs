@@ -98,7 +98,7 @@ impl Report {
         self.class = request.class.clone().unwrap_or_default();
         self.identity_kind = identity.kind();
         identity.name().clone_into(&mut self.identity);
-        request.vault.as_str().clone_into(&mut self.vault);
+        request.vault.name().clone_into(&mut self.vault);
         self.objects = request.objects.len();
     }
 

@@ -12,6 +12,7 @@ use vaultbind_keyvault::NameError;
 use super::mode::ModeError;
 use super::objects::MOST_OBJECTS;
 use super::path::PathError;
+use super::vault_uri::VaultUriError;
 
 pub use place::{EntryRef, Place, Quoted};
 
@@ -110,6 +111,12 @@ pub enum RequestError {
         /// The rule.
         rule: NameError,
     },
+    /// The vault is named in two ways.
+    #[error("parameters keyvaultName and vaultURI are both set: set exactly one of them")]
+    VaultTwice,
+    /// The vault's URL is refused.
+    #[error("parameter vaultURI {0}")]
+    VaultUri(#[from] VaultUriError),
     /// There is no tenant.
     #[error("parameter tenantID is not set: set it to the id of the vault's Entra tenant")]
     TenantMissing,

@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use vaultbind_keyvault::cache::Freshness;
-use vaultbind_keyvault::{Cloud, TenantId, VaultName};
+use vaultbind_keyvault::{AllowedHost, Cloud, TenantId, VaultHost, VaultName};
 use zeroize::Zeroizing;
 
-use super::Pod;
 use super::error::{Quoted, RequestError};
+use super::{Pod, vault_uri};
 
 /// The class and the volume's attributes together; etcd holds no larger object.
 pub(super) const LARGEST_ATTRIBUTES: usize = 1024 * 1024;
@@ -219,14 +219,39 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// The vault's name.
-pub(super) fn vault(attributes: &Texts) -> Result<VaultName, RequestError> {
-    match attributes.get("keyvaultName") {
-        "" => Err(RequestError::VaultMissing),
-        name => name.parse().map_err(|rule| RequestError::Vault {
-            value: Quoted::new(name),
-            rule,
-        }),
+/// How a class names its vault. What host that is depends on the cloud.
+pub(super) enum Vault<'a> {
+    Name(VaultName),
+    Uri(&'a str),
+}
+
+/// The vault, by its name or by its URL.
+pub(super) fn vault(attributes: &Texts) -> Result<Vault<'_>, RequestError> {
+    match (attributes.get("keyvaultName"), attributes.get("vaultURI")) {
+        ("", "") => Err(RequestError::VaultMissing),
+        ("", uri) => Ok(Vault::Uri(uri)),
+        (name, "") => name
+            .parse()
+            .map(Vault::Name)
+            .map_err(|rule| RequestError::Vault {
+                value: Quoted::new(name),
+                rule,
+            }),
+        _ => Err(RequestError::VaultTwice),
+    }
+}
+
+impl Vault<'_> {
+    /// The host in this cloud; of other hosts, those that are allowed.
+    pub(super) fn host(
+        self,
+        cloud: Cloud,
+        allowed: &[AllowedHost],
+    ) -> Result<VaultHost, RequestError> {
+        match self {
+            Self::Name(name) => Ok(VaultHost::new(cloud, &name)),
+            Self::Uri(text) => Ok(vault_uri::host(text, cloud, allowed)?),
+        }
     }
 }
 

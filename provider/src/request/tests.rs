@@ -118,7 +118,7 @@ fn a_full_request_decodes_into_types() {
             },
             class: Some("payments".into()),
             cloud: Cloud::Public,
-            vault: "kv-payments".parse().unwrap(),
+            vault: VaultHost::new(Cloud::Public, &"kv-payments".parse().unwrap()),
             freshness: Freshness::default(),
             identity: IdentitySource::WorkloadIdentity {
                 tenant: TENANT.parse().unwrap(),

@@ -58,13 +58,15 @@ pub(super) async fn answer(
 ) -> Result<Response<Body>, Dropped> {
     let (parts, body) = request.into_parts();
     let host = host_name(&parts.uri, &parts.headers);
-    let target = match front {
-        Front::Imds => Some(Destination::Imds),
-        Front::Azure => Target::of_host(&host).map(|target| match target {
-            Target::Entra(cloud) => Destination::Entra(cloud),
-            Target::Vault => Destination::Vault,
-        }),
-    };
+    let target =
+        match front {
+            Front::Imds => Some(Destination::Imds),
+            Front::Azure => Target::of_host_or(&host, |host| state.vaults.find(host).is_some())
+                .map(|target| match target {
+                    Target::Entra(cloud) => Destination::Entra(cloud),
+                    Target::Vault => Destination::Vault,
+                }),
+        };
     let Some(destination) = target else {
         tracing::info!(connection = connection.id, %host, "not a host of the emulated Azure");
         let body = format!("{host:?} is not a host of the emulated Azure.\n");

@@ -104,7 +104,7 @@ async fn decide(
             return Err(Dropped);
         }
     }
-    let answer = match Target::of_host(host) {
+    let answer = match Target::of_host_or(host, |host| state.vaults.find(host).is_some()) {
         None => text(
             403,
             &format!("{host} is not a host of the emulated Azure.\n"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
 
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, Target};
 
 use super::access::{AccessPolicy, Authorization, NetworkRule};
 use super::certificates;
@@ -104,6 +104,14 @@ fn vault(seed: &VaultSeed, now: i64) -> Result<Vault, SeedError> {
         let known = "use AzurePublic, AzureUSGovernment or AzureChina";
         place.error("cloud", format!("{} is unknown", seed.cloud), known)
     })?;
+    if seed
+        .hosts
+        .iter()
+        .any(|host| Target::of_host(host).is_some())
+    {
+        let remedy = "give names outside of Azure's domains; its own host a vault has anyway";
+        return Err(place.error("hosts", "a host of Azure", remedy));
+    }
     if seed.tenant_id.is_empty() {
         return Err(place.error("tenantID", "empty", "give the id of the vault's tenant"));
     }
@@ -124,6 +132,7 @@ fn vault(seed: &VaultSeed, now: i64) -> Result<Vault, SeedError> {
     let mut vault = Vault {
         name: seed.name.clone(),
         cloud,
+        hosts: seed.hosts.clone(),
         tenant_id: seed.tenant_id.clone(),
         location: seed.location.clone(),
         resource: resource.to_ascii_lowercase(),

@@ -13,6 +13,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub struct VaultSeed {
     /// The vault's name, the first label of its host name.
     pub name: String,
+    /// Further host names under which the vault is served, outside of Azure's domains.
+    #[serde(default)]
+    pub(super) hosts: Vec<String>,
     /// `AzurePublic`, `AzureUSGovernment` or `AzureChina`.
     #[serde(default = "public_cloud")]
     pub cloud: String,

@@ -19,6 +19,8 @@ use super::store::{Body, Deletion, Objects, View};
 pub(super) struct Vault {
     pub(super) name: String,
     pub(super) cloud: Cloud,
+    /// Further host names.
+    pub(super) hosts: Vec<String>,
     pub(super) tenant_id: String,
     /// The region.
     pub(super) location: String,

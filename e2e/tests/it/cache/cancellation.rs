@@ -10,7 +10,7 @@ use vaultbind_e2e::stage::{CLIENT, NAMESPACE, SERVICE_ACCOUNT, TENANT, VAULT, co
 use vaultbind_keyvault::cache::{Freshness, Principal, Reading, ServiceAccount};
 use vaultbind_keyvault::{
     Cache, CacheOptions, Cloud, Content, Identity, ObjectId, ObjectType, Sensitive, Transport,
-    TransportOptions,
+    TransportOptions, VaultHost,
 };
 
 use crate::support::{eventually, logs, many_secrets, secret, seed};
@@ -86,7 +86,7 @@ async fn read(cache: &Arc<Cache>, principal: &Principal) -> Vec<Vec<u8>> {
         .collect();
     let reading = Reading {
         principal,
-        vault: &VAULT.parse().unwrap(),
+        vault: &VaultHost::new(Cloud::Public, &VAULT.parse().unwrap()),
         objects: &objects,
         freshness: Freshness::default(),
         deadline: Instant::now() + Duration::from_secs(30),

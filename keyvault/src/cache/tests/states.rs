@@ -8,7 +8,7 @@ use ring::hmac;
 use super::super::principal::PrincipalKey;
 use super::super::state::{Place, State};
 use super::entries::{flight, held};
-use super::{principal, secret};
+use super::{kv_test, principal, secret};
 use crate::cache::Principal;
 use crate::{ClientId, Cloud, Identity, Sensitive};
 
@@ -27,7 +27,7 @@ fn store(state: &mut State, principal: &Principal, name: &str, bytes: usize, now
     let key = key(principal);
     let place = Place {
         principal: Arc::clone(&key),
-        vault: "kv-test".parse().unwrap(),
+        vault: kv_test(),
         object: secret(name),
     };
     let read = state.count_read();
@@ -87,7 +87,7 @@ async fn what_is_being_read_is_never_dropped() {
     store(&mut state, &principal, "a", 10, now);
     let place = Place {
         principal: key(&principal),
-        vault: "kv-test".parse().unwrap(),
+        vault: kv_test(),
         object: secret("a"),
     };
     state.settle(&place, |entry| entry.take_off(flight()));

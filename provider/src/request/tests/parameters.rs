@@ -112,6 +112,57 @@ fn each_bad_parameter_has_its_message() {
 }
 
 #[test]
+fn a_vaults_url_is_the_same_as_its_name_and_other_hosts_have_to_be_allowed() {
+    let by_uri = |uri: &str| Sent::new().without("keyvaultName").with("vaultURI", uri);
+    let by_name = Sent::new().decode().unwrap();
+    let same = by_uri(" https://KV-Payments.vault.azure.net:443/ ");
+    assert_eq!(same.decode().unwrap(), by_name);
+
+    let chinese = by_uri("https://kv-payments.vault.azure.cn");
+    let message = "parameter vaultURI has host \"kv-payments.vault.azure.cn\", which is no vault of \
+                   AzurePublicCloud: set https://NAME.vault.azure.net/ or cloudName; another host \
+                   has to be in the provider's --allow-vault-host";
+    assert_eq!(chinese.refusal(), message);
+    let tokens = json!({"api://AzureADTokenExchangeChina": {"token": "t"}}).to_string();
+    let named = chinese
+        .with("cloudName", "AzureChina")
+        .with(TOKENS, &tokens);
+    assert_eq!(
+        named.decode().unwrap().vault.host(),
+        "kv-payments.vault.azure.cn"
+    );
+
+    let private = by_uri("https://KV.corp.example/");
+    assert!(private.refusal().contains("--allow-vault-host"));
+    let defaults = Defaults {
+        vault_hosts: vec!["kv.corp.example".parse().unwrap()],
+        ..Defaults::default()
+    };
+    let allowed = |sent: &Sent| {
+        Request::decode(&sent.request(), &defaults, &Classes::default(), now()).map(|r| r.vault)
+    };
+    assert_eq!(allowed(&private).unwrap().host(), "kv.corp.example");
+    assert!(allowed(&by_uri("https://kv2.corp.example/")).is_err());
+
+    assert_eq!(
+        by_uri("https://kv-payments.vault.azure.net/secrets").refusal(),
+        "parameter vaultURI is not the https URL of a host without user, other port than 443, path \
+         or query: set for example https://NAME.vault.azure.net/"
+    );
+    assert_eq!(
+        by_uri("https://a--b.vault.azure.net").refusal(),
+        "parameter vaultURI does not name a vault: a vault name has 3 to 24 letters, digits or \
+         single dashes, starts with a letter and ends with a letter or digit"
+    );
+    assert_eq!(
+        Sent::new()
+            .with("vaultURI", "https://kv-payments.vault.azure.net")
+            .refusal(),
+        "parameters keyvaultName and vaultURI are both set: set exactly one of them"
+    );
+}
+
+#[test]
 fn at_most_one_mode_may_be_true() {
     let modes = [
         "usePodIdentity",
@@ -185,7 +236,7 @@ fn values_are_trimmed_and_names_are_exact() {
         .with("keyvaultName", " kv-payments\n")
         .with("tenantID", "\tcontoso.com ");
     let request = sent.decode().unwrap();
-    assert_eq!(request.vault.as_str(), "kv-payments");
+    assert_eq!(request.vault.name(), "kv-payments");
     assert_eq!(tenant(&request).unwrap().as_str(), "contoso.com");
     let sent = Sent::new()
         .without("keyvaultName")
