@@ -75,6 +75,7 @@ EVERYTHING = {
                   "maxBytes": 1048576},
         "vault": {"requestsPerSecond": 100, "concurrency": 8, "tryTimeout": "2s", "hedgeAfter": "0s"},
         "debugPort": 6061,
+        "allowVaultHosts": ["kv.corp.example", "KV2.corp.example"],
         "allowUIDs": [1000, 4294967295],
         "certificates": {"constructPEMChain": False, "writeCertAndKeyInSeparateFiles": True},
         "log": {"json": False, "verbosity": 5},
@@ -98,7 +99,7 @@ class Arguments(unittest.TestCase):
         reference = (ROOT / "docs/reference/flags.md").read_text(encoding="utf-8")
         flags = set(re.findall(r"^\| `(-[-a-z]+)` \|", reference, re.MULTILINE))
         self.assertIn("--endpoint", flags)
-        rendered = {a.split("=")[0] for a in provider(allowUIDs=[1], debugPort=1).args}
+        rendered = {a.split("=")[0] for a in provider(allowVaultHosts=["kv.example"], allowUIDs=[1], debugPort=1).args}
         self.assertEqual(flags - {"--version"}, rendered)
 
     def test_the_provider_takes_the_arguments(self):
@@ -147,6 +148,8 @@ class Arguments(unittest.TestCase):
             "--try-timeout=2s",
             "--hedge-after=0s",
             "--debug-port=6061",
+            "--allow-vault-host=kv.corp.example",
+            "--allow-vault-host=KV2.corp.example",
             "--allow-uid=1000",
             "--allow-uid=4294967295",
             "--pprof-port=6060",
@@ -321,6 +324,9 @@ class Values(unittest.TestCase):
             (["provider", "http", "healthzPath"], '/a"b'),
             (["provider", "http", "address"], "localhost"),
             (["provider", "trustedCA"], {"configMapName": "a", "secretName": "b"}),
+            (["provider", "allowVaultHosts"], "kv.corp.example"),
+            (["provider", "allowVaultHosts"], ["https://kv.corp.example"]),
+            (["provider", "allowVaultHosts"], ["10.0.0.1"]),
             (["provider", "allowUIDs"], [-1]),
         ):
             with self.subTest(path=path, value=value):

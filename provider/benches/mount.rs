@@ -13,7 +13,7 @@ use vaultbind_keyvault::{Content, Fetched, Sensitive, Validity};
 use vaultbind_pki::pem;
 use vaultbind_proto::MountRequest;
 use vaultbind_provider::render::{RenderOptions, render};
-use vaultbind_provider::request::{Classes, Defaults, Encoding, Format, Object, Request};
+use vaultbind_provider::request::{Classes, Defaults, Encoding, Format, Object, Parts, Request};
 
 /// The same file as that of the benches of PKCS#12.
 const PFX: &[u8] = include_bytes!("../../keyvault/pki/benches/modern.p12");
@@ -82,6 +82,7 @@ fn object() -> Object {
         mode: "0644".parse().expect("a mode"),
         encoding: Encoding::Utf8,
         format: Format::Pem,
+        parts: Parts::default(),
         optional: false,
     }
 }

@@ -37,7 +37,11 @@ fn the_page_of_metrics_is_what_the_provider_shows() {
 #[test]
 fn every_class_in_the_guide_and_the_examples_is_accepted() {
     let mut decoded = 0;
-    for file in ["docs/provider.md", "examples/secretproviderclass.yaml"] {
+    for file in [
+        "docs/provider.md",
+        "examples/secretproviderclass.yaml",
+        "examples/tls.yaml",
+    ] {
         for document in yaml_of(file) {
             let parameters = match &document["spec"]["parameters"] {
                 Value::Null => &document["parameters"],

@@ -142,7 +142,7 @@ impl Mounter {
                         served.push(Some(read));
                     }
                     Err(error) if object.optional && may_be_left_out(&error) => served.push(None),
-                    Err(error) => errors.push(error),
+                    Err(error) => errors.push(told_of(object, error)),
                 }
             }
             if let Some(error) = MountError::unread(errors) {
@@ -190,6 +190,18 @@ impl Mounter {
 
 fn may_be_left_out(error: &ReadError) -> bool {
     matches!(error, ReadError::Fetch(error) if error.is_missing() || error.is_disabled())
+}
+
+/// What is read of a certificate with parts is its secret, which its author may not know.
+fn told_of(object: &Object, error: Arc<ReadError>) -> Arc<ReadError> {
+    if !object.parts.need_secret() {
+        return error;
+    }
+    let mut error = Arc::unwrap_or_clone(error);
+    if let ReadError::Fetch(fetch) = &mut error {
+        fetch.of_certificate = true;
+    }
+    Arc::new(error)
 }
 
 /// The objects that were there to be read.

@@ -6,7 +6,8 @@
 mod certificate;
 mod decode;
 mod memo;
-mod pfx;
+mod opening;
+mod parts;
 mod places;
 mod renderer;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use vaultbind_keyvault::text::printable;
 use vaultbind_keyvault::{Content, Fetched, PublicKey, Sensitive};
 use vaultbind_pki::{pem, spki};
 
+use self::opening::{Opened, Opening};
 use crate::request::{Encoding, FileMode, Object};
 
 pub use renderer::{RenderFailure, Renderer};
@@ -63,6 +65,9 @@ pub enum RenderWarning {
     /// The certificates of a PFX do not all belong to one chain.
     #[error("the certificates do not form one complete chain; those outside it come last")]
     IncompleteChain,
+    /// The same, where only the chain is written.
+    #[error("the certificates do not form one complete chain; those outside it are left out")]
+    OutsideChain,
 }
 
 /// Why an object cannot become files.
@@ -94,6 +99,47 @@ pub enum RenderError {
         "the PFX cannot be opened: {0}; import the certificate again, or set objectFormat: pfx"
     )]
     Pfx(#[source] vaultbind_pki::pkcs12::Error),
+    /// The same, where `objectFormat` is no way out.
+    #[error(
+        "the PFX cannot be opened: {0}; import the certificate again, or set parts to PFX alone"
+    )]
+    PfxForParts(#[source] vaultbind_pki::pkcs12::Error),
+    /// Parts of a secret that belongs to no certificate.
+    #[error(
+        "the secret of this name belongs to no certificate: use objectType secret without parts, or \
+         correct objectName"
+    )]
+    NotOfCertificate,
+    /// The part PFX of a certificate that is kept as PEM.
+    #[error(
+        "the certificate is kept as PEM, so there is no PFX to write: drop PFX from parts, or make a \
+         version with content type application/x-pkcs12"
+    )]
+    PfxOfPem,
+    /// There is no private key.
+    #[error(
+        "the certificate's secret holds no private key: make a version with an exportable key, or \
+         drop PrivateKey from parts"
+    )]
+    NoKey,
+    /// The key belongs to none of the certificates.
+    #[error(
+        "the private key belongs to none of the certificates beside it: import key and certificate \
+         together"
+    )]
+    KeyOfAnother,
+    /// There is no chain to speak of.
+    #[error(
+        "the certificate's secret holds no certificates that can be put in order: import the \
+         certificate with its chain again"
+    )]
+    NoChain,
+    /// There is no issuer.
+    #[error(
+        "the certificate's secret holds no issuer's certificate to write to ca.crt: import the \
+         certificate with its chain, or drop CA from parts"
+    )]
+    NoIssuer,
     /// A public key whose numbers make no key.
     #[error("the key cannot be written as PEM: {0}")]
     PublicKey(#[source] spki::SpkiError),
@@ -111,7 +157,7 @@ pub fn render(
     fetched: &Fetched,
     options: RenderOptions,
 ) -> Result<Rendered, RenderError> {
-    let open = |value: &Sensitive| pfx::open(value.expose(), options.construct_pem_chain);
+    let open = |value: &Sensitive, opening: Opening| opening.open(value.expose());
     render_with(object, fetched, options, open)
 }
 
@@ -119,8 +165,11 @@ fn render_with(
     object: &Object,
     fetched: &Fetched,
     options: RenderOptions,
-    open: impl FnOnce(&Sensitive) -> Result<pfx::Opened, RenderError>,
+    open: impl FnOnce(&Sensitive, Opening) -> Result<Opened, RenderError>,
 ) -> Result<Rendered, RenderError> {
+    if !object.parts.is_empty() {
+        return parts::render(object, &fetched.content, open);
+    }
     let plain = |contents: Bytes| Rendered {
         files: vec![file(object, "", contents)],
         warning: None,

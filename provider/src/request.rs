@@ -11,6 +11,7 @@ mod identity;
 mod mode;
 mod objects;
 mod parameters;
+mod parts;
 mod path;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use vaultbind_proto::MountRequest;
 pub use error::{EntryRef, Place, Quoted, RequestError};
 pub use mode::{FileMode, ModeError};
 pub use objects::Classes;
+pub use parts::{Part, Parts, PartsError};
 pub use path::{FilePath, PathError};
 pub use vault_uri::VaultUriError;
 
@@ -118,14 +120,16 @@ pub struct Object {
     pub name: ObjectName,
     /// The version; `None` is the latest.
     pub version: Option<VersionId>,
-    /// Where in the volume it goes.
+    /// Where in the volume it goes: a file, or with parts a folder.
     pub path: FilePath,
-    /// The mode of its file.
+    /// The mode of its files.
     pub mode: FileMode,
     /// How a secret's text becomes bytes.
     pub encoding: Encoding,
     /// What a certificate read as a secret becomes.
     pub format: Format,
+    /// Which files a certificate becomes, if it is more than one of itself.
+    pub parts: Parts,
     /// Whether the volume does without it while it is missing or disabled.
     pub optional: bool,
 }
@@ -153,13 +157,25 @@ pub enum Format {
 }
 
 impl Object {
-    /// What it is in the vault.
+    /// What is read of the vault: of a certificate with parts its secret, if they are only there.
     pub fn id(&self) -> ObjectId {
         ObjectId {
-            object_type: self.object_type,
+            object_type: if self.parts.need_secret() {
+                ObjectType::Secret
+            } else {
+                self.object_type
+            },
             name: self.name.clone(),
             version: self.version.clone(),
         }
+    }
+
+    /// The paths of its files, as far as the class decides them.
+    pub fn files(&self) -> impl Iterator<Item = String> {
+        let whole = self.parts.is_empty().then(|| self.path.to_string());
+        let parts = self.parts.iter();
+        let in_folder = parts.map(|part| format!("{}/{}", self.path, part.file()));
+        whole.into_iter().chain(in_folder)
     }
 }
 

@@ -6,6 +6,7 @@
 mod files;
 mod go_sdk;
 mod grpc_go;
+mod parts;
 mod python_sdk;
 mod site;
 mod tools;

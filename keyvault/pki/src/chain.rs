@@ -12,10 +12,13 @@
 //! first certificate as their own, not a statement of trust.
 
 mod certificate;
+mod roles;
 
 use crate::private_key;
 use crate::spki::PublicKey;
 use certificate::Certificate;
+
+pub use roles::{Roles, roles};
 
 /// Certificates in order. None is lost and none is added.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ pub mod chain;
 mod curve;
 pub mod pem;
 pub mod pkcs12;
-mod private_key;
+pub mod private_key;
 pub mod spki;
 
 #[cfg(test)]

@@ -16,7 +16,8 @@ use crate::spki::{PublicKey, RSA_ENCRYPTION};
 /// Keys on the NIST curves are written the same however they came: parameters outside only, the
 /// number at full length, and with the public point, which clients may want and files may lack.
 /// What is inside other keys stays as it is.
-pub(crate) fn to_pkcs8(der: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+#[must_use]
+pub fn to_pkcs8(der: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let mut elements = Elements::of_sequence(der)?;
     elements.expect(Tag::Integer)?;
     match elements.peek()? {

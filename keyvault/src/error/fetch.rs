@@ -17,6 +17,8 @@ pub struct FetchError {
     pub problem: FetchProblem,
     /// The object.
     pub object: ObjectId,
+    /// Whether the secret was read for the sake of its certificate.
+    pub of_certificate: bool,
     /// The vault's host.
     pub host: String,
     /// The vault's name; of an allowed host elsewhere the host.
@@ -98,6 +100,7 @@ impl FetchError {
         Self {
             problem,
             object: object.clone(),
+            of_certificate: false,
             host: host.to_owned(),
             vault: session.vault().name().to_owned(),
             identity: identity.to_owned(),
@@ -235,11 +238,18 @@ fn problem(refusal: &Refusal) -> FetchProblem {
     }
 }
 
-/// A name that leaves room for the remedy in an event; names may be twice as long.
-fn shortened(name: &str) -> String {
-    const MOST: usize = 48;
-    match name.get(..MOST) {
-        Some(start) if name.len() > MOST => format!("{start}…"),
+/// Characters of a name that leave room for the remedy in an event; names may be twice as long.
+const NAME_CHARS: usize = 48;
+/// The same, where the secret is told as its certificate's, which takes the difference.
+const CERTIFICATE_CHARS: usize = 34;
+/// The same for a vault. Only a host that is no vault's of a cloud is longer.
+const VAULT_CHARS: usize = 40;
+/// The same for a host; those of the clouds' vaults are never longer.
+const HOST_CHARS: usize = 56;
+
+fn shortened(name: &str, most: usize) -> String {
+    match name.get(..most) {
+        Some(start) if name.len() > most => format!("{start}…"),
         _ => name.to_owned(),
     }
 }
@@ -248,17 +258,22 @@ impl std::error::Error for FetchError {}
 
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, identity, .. } = self;
-        let vault = shortened(&self.vault);
+        let identity = &self.identity;
+        let vault = shortened(&self.vault, VAULT_CHARS);
+        let host = shortened(&self.host, HOST_CHARS);
         let kind = match self.object.object_type {
             ObjectType::Secret => "secret",
             ObjectType::Key => "key",
             ObjectType::Certificate => "certificate",
         };
-        let name = shortened(self.object.name.as_str());
+        let name = |most| shortened(self.object.name.as_str(), most);
+        let named = match self.of_certificate {
+            true => format!("certificate {}'s secret", name(CERTIFICATE_CHARS)),
+            false => format!("{kind} {}", name(NAME_CHARS)),
+        };
         let object = match &self.object.version {
-            Some(version) => format!("{kind} {name} (version {version})"),
-            None => format!("{kind} {name}"),
+            Some(version) => format!("{named} (version {version})"),
+            None => named.clone(),
         };
         match &self.problem {
             FetchProblem::NotFound => write!(
@@ -279,7 +294,7 @@ impl fmt::Display for FetchError {
                 };
                 write!(
                     f,
-                    "{identity} may not read {kind} {name} in vault {vault} (no {action}): assign \
+                    "{identity} may not read {named} in vault {vault} (no {action}): assign \
                      it the role {role} on the vault; a new assignment takes minutes"
                 )
             }
@@ -295,8 +310,8 @@ impl fmt::Display for FetchError {
                 };
                 write!(
                     f,
-                    "the access policies of vault {vault} do not let {identity} read {kind} \
-                     {name}: az keyvault set-policy --name {vaults_name} {who} --{kind}-permissions get"
+                    "the access policies of vault {vault} do not let {identity} read {named}: \
+                     az keyvault set-policy --name {vaults_name} {who} --{kind}-permissions get"
                 )
             }
             FetchProblem::Forbidden(Forbidden::Firewall) => write!(

@@ -4,9 +4,9 @@ use azure_core::http::{RawResponse, StatusCode};
 
 use super::*;
 use crate::session::Failure;
-use crate::testing::{session, session_with};
+use crate::testing::{session, session_at, session_with};
 use crate::transport::Unreachable;
-use crate::{Identity, ObjectId, ObjectType, Sensitive};
+use crate::{Identity, ObjectId, ObjectType, Sensitive, VaultHost};
 
 const CLIENT: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
 const TENANT: &str = "11111111-2222-3333-4444-555555555555";
@@ -23,6 +23,52 @@ fn answer(status: u16, body: &str) -> Error {
     };
     // The SDK wraps what matters in errors that say little.
     Error::with_message(kind, "inner").with_context("non-transport error occurred")
+}
+
+#[test]
+fn a_secret_that_is_read_for_its_certificate_is_told_as_such_and_in_300_characters() {
+    let body = |inner: &str| {
+        format!(
+            r#"{{"error":{{"code":"Forbidden","message":"m","innererror":{{"code":"{inner}"}}}}}}"#
+        )
+    };
+    let long = ObjectId {
+        name: "n".repeat(127).parse().unwrap(),
+        version: Some("a".repeat(32).parse().unwrap()),
+        ..object(ObjectType::Secret)
+    };
+    let elsewhere = format!("{}.corp.example", "v".repeat(63));
+    let elsewhere = VaultHost::from(&elsewhere.parse().unwrap());
+    for session in [session_with(&"v".repeat(24)), session_at(&elsewhere)] {
+        for (status, body) in [
+            (403, body("ForbiddenByRbac")),
+            (403, body("AccessDenied")),
+            (403, body("SecretDisabled")),
+            (404, String::new()),
+        ] {
+            let mut error = FetchError::from_azure(&session, CLIENT, &long, &answer(status, &body));
+            error.of_certificate = true;
+            let message = error.to_string();
+            assert!(message.contains("certificate nnn"), "{message}");
+            assert!(message.contains("'s secret"), "{message}");
+            assert!(message.chars().count() <= 300, "{message}");
+        }
+        let body = body("ForbiddenByConnection");
+        let error = FetchError::from_azure(&session, CLIENT, &long, &answer(403, &body));
+        let message = error.to_string();
+        assert!(message.chars().count() <= 300, "{message}");
+    }
+}
+
+#[test]
+fn a_host_elsewhere_is_told_in_full_and_its_name_is_not_guessed() {
+    let vault = VaultHost::from(&"kv.corp.example".parse().unwrap());
+    let body = r#"{"error":{"code":"Forbidden","innererror":{"code":"AccessDenied"}}}"#;
+    let id = object(ObjectType::Secret);
+    let error = FetchError::from_azure(&session_at(&vault), CLIENT, &id, &answer(403, body));
+    let message = error.to_string();
+    assert!(message.contains("of vault kv.corp.example"), "{message}");
+    assert!(message.contains("--name <its name>"), "{message}");
 }
 
 #[test]

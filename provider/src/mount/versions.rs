@@ -12,7 +12,8 @@ const ABSENT: &str = "absent";
 
 /// One version for each object: `type/name` and the vault's version, or that it was left out, so that
 /// its coming is a change for the driver. The driver folds them into a map, so an object that is
-/// mounted a second time carries its path, too.
+/// mounted a second time carries its path, too. A version of parts has an end of its own, so that a
+/// change of `parts` is a change.
 pub(super) fn of(objects: &[Object], served: &[Option<Served>]) -> Vec<ObjectVersion> {
     let mut seen = HashSet::new();
     objects
@@ -24,15 +25,16 @@ pub(super) fn of(objects: &[Object], served: &[Option<Served>]) -> Vec<ObjectVer
             let id = if seen.insert((object_type, name)) {
                 [object_type, "/", name].concat()
             } else {
-                [object_type, "/", name, "@", object.path.as_str()].concat()
+                // Entries may share a folder, but no file.
+                let path = object.files().next().unwrap_or_default();
+                [object_type, "/", name, "@", &path].concat()
             };
-            let version = served
-                .as_ref()
-                .map(|served| served.fetched.version.as_str());
-            ObjectVersion {
-                id,
-                version: version.unwrap_or(ABSENT).to_owned(),
-            }
+            let version = match served {
+                Some(served) if object.parts.is_empty() => served.fetched.version.to_string(),
+                Some(served) => format!("{}.{}", served.fetched.version, object.parts.tag()),
+                None => ABSENT.to_owned(),
+            };
+            ObjectVersion { id, version }
         })
         .collect()
 }

@@ -6,23 +6,37 @@ use vaultbind_keyvault::{Content, Fetched, Sensitive};
 use vaultbind_pki::pem;
 use zeroize::Zeroizing;
 
-use super::pfx::Opened;
+use super::opening::{Opened, Opening};
 use super::{RenderError, RenderOptions, RenderWarning, Rendered, decode, file};
 use crate::request::{Encoding, Format, Object};
 
-const PEM: &str = "application/x-pem-file";
-const PFX: &str = "application/x-pkcs12";
+pub(super) const PEM: &str = "application/x-pem-file";
+pub(super) const PFX: &str = "application/x-pkcs12";
 
-/// The value that has to be opened before the object can be rendered.
-pub(super) fn pfx_to_open<'a>(object: &Object, fetched: &'a Fetched) -> Option<&'a Sensitive> {
-    match &fetched.content {
-        Content::Secret {
-            value,
-            content_type: Some(content_type),
-            of_certificate: true,
-        } if content_type == PFX && object.format == Format::Pem => Some(value),
-        _ => None,
-    }
+/// The value that has to be opened before the object can be rendered, and how.
+pub(super) fn to_open<'a>(
+    object: &Object,
+    fetched: &'a Fetched,
+    options: RenderOptions,
+) -> Option<(&'a Sensitive, Opening)> {
+    let Content::Secret {
+        value,
+        content_type: Some(content_type),
+        of_certificate: true,
+    } = &fetched.content
+    else {
+        return None;
+    };
+    let parts = object.parts;
+    let opening = match content_type.as_str() {
+        PFX if parts.need_opening() => Opening::Pfx { chain: true },
+        PEM if parts.need_opening() => Opening::Pem,
+        PFX if parts.is_empty() && object.format == Format::Pem => Opening::Pfx {
+            chain: options.construct_pem_chain,
+        },
+        _ => return None,
+    };
+    Some((value, opening))
 }
 
 pub(super) fn render(
@@ -30,7 +44,7 @@ pub(super) fn render(
     value: &Sensitive,
     content_type: Option<&str>,
     options: RenderOptions,
-    open: impl FnOnce(&Sensitive) -> Result<Opened, RenderError>,
+    open: impl FnOnce(&Sensitive, Opening) -> Result<Opened, RenderError>,
 ) -> Result<Rendered, RenderError> {
     let (text, warning) = match content_type {
         Some(PEM) => (
@@ -46,7 +60,8 @@ pub(super) fn render(
             });
         }
         Some(PFX) => {
-            let opened = open(value)?;
+            let chain = options.construct_pem_chain;
+            let opened = open(value, Opening::Pfx { chain })?;
             let warning = opened.incomplete.then_some(RenderWarning::IncompleteChain);
             (opened.text, warning)
         }

@@ -15,7 +15,7 @@ use ring::rand::SystemRandom;
 use zeroize::Zeroizing;
 
 use super::RenderError;
-use super::pfx::Opened;
+use super::opening::{Opened, Opening};
 use crate::lru::{Limits, Lru};
 
 const LIMITS: Limits = Limits {
@@ -58,9 +58,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Memo {
-    /// What `value` was opened to before, with this `chain`.
-    pub(super) fn get(&self, value: &[u8], chain: bool) -> Option<Result<Opened, RenderError>> {
-        let (name, key) = self.place(value, chain)?;
+    /// What `value` was opened to before, in this way.
+    pub(super) fn get(&self, value: &[u8], how: Opening) -> Option<Result<Opened, RenderError>> {
+        let (name, key) = self.place(value, how)?;
         self.find(&name, &key)
     }
 
@@ -68,10 +68,10 @@ impl Memo {
     pub(super) fn get_or_open(
         &self,
         value: &[u8],
-        chain: bool,
+        how: Opening,
         open: impl FnOnce() -> Result<Opened, RenderError>,
     ) -> Result<Opened, RenderError> {
-        let Some((name, key)) = self.place(value, chain) else {
+        let Some((name, key)) = self.place(value, how) else {
             return open();
         };
         let flight = self.flight(name);
@@ -101,9 +101,9 @@ impl Memo {
     }
 
     /// Where a value's text is kept, and the key that opens it.
-    fn place(&self, value: &[u8], chain: bool) -> Option<(Name, Zeroizing<[u8; 32]>)> {
+    fn place(&self, value: &[u8], how: Opening) -> Option<(Name, Zeroizing<[u8; 32]>)> {
         let mut context = hmac::Context::with_key(self.key.as_ref()?);
-        context.update(&[u8::from(chain)]);
+        context.update(&[how.tag()]);
         context.update(value);
         let tag = context.sign();
         let (name, key) = tag.as_ref().split_first_chunk::<32>()?;
@@ -148,10 +148,16 @@ fn nonce() -> Nonce {
     Nonce::assume_unique_for_key([0; NONCE_LEN])
 }
 
+/// Bytes before what else is sealed.
+const FLAGS: usize = 2;
+
 fn seal(key: &[u8; 32], opened: &Opened) -> Option<Arc<[u8]>> {
-    let room = 1 + opened.text.len() + CHACHA20_POLY1305.tag_len();
+    let chain = opened.chain.to_be_bytes();
+    let room = FLAGS + chain.len() + opened.text.len() + CHACHA20_POLY1305.tag_len();
     let mut sealed = Zeroizing::new(Vec::with_capacity(room));
     sealed.push(u8::from(opened.incomplete));
+    sealed.push(u8::from(opened.foreign_key));
+    sealed.extend_from_slice(&chain);
     sealed.extend_from_slice(opened.text.as_bytes());
     cipher(key)?
         .seal_in_place_append_tag(nonce(), Aad::empty(), &mut *sealed)
@@ -164,11 +170,15 @@ fn unseal(key: &[u8; 32], sealed: &[u8]) -> Option<Opened> {
     let plain = cipher(key)?
         .open_in_place(nonce(), Aad::empty(), &mut plain)
         .ok()?;
-    let (incomplete, text) = plain.split_first()?;
+    let (flags, plain) = plain.split_first_chunk::<FLAGS>()?;
+    let (chain, text) = plain.split_first_chunk()?;
+    let [incomplete, foreign_key] = *flags;
     let text = Zeroizing::new(std::str::from_utf8(text).ok()?.to_owned());
     Some(Opened {
         text,
-        incomplete: *incomplete == 1,
+        incomplete: incomplete == 1,
+        foreign_key: foreign_key == 1,
+        chain: u32::from_be_bytes(*chain),
     })
 }
 
@@ -178,10 +188,15 @@ mod tests {
 
     use super::*;
 
+    const CHAIN: Opening = Opening::Pfx { chain: true };
+    const PLAIN: Opening = Opening::Pfx { chain: false };
+
     fn opened(text: &str) -> Opened {
         Opened {
             text: Zeroizing::new(text.to_owned()),
             incomplete: text.ends_with('!'),
+            foreign_key: text.is_empty(),
+            chain: u32::try_from(text.len()).unwrap(),
         }
     }
 
@@ -195,13 +210,18 @@ mod tests {
         for text in ["", "a key", "no chain!"] {
             let value = format!("pfx of {text}");
             let made = || Ok(opened(text));
-            assert!(memo.get(value.as_bytes(), true).is_none());
-            let first = memo.get_or_open(value.as_bytes(), true, made).unwrap();
-            let again = memo.get_or_open(value.as_bytes(), true, never).unwrap();
-            let found = memo.get(value.as_bytes(), true).unwrap().unwrap();
+            assert!(memo.get(value.as_bytes(), CHAIN).is_none());
+            let first = memo.get_or_open(value.as_bytes(), CHAIN, made).unwrap();
+            let again = memo.get_or_open(value.as_bytes(), CHAIN, never).unwrap();
+            let found = memo.get(value.as_bytes(), CHAIN).unwrap().unwrap();
             assert_eq!((&first, &again), (&opened(text), &opened(text)));
             assert_eq!(found, first);
-            assert!(memo.get(value.as_bytes(), false).is_none(), "another order");
+            for other in [PLAIN, Opening::Pem] {
+                assert!(
+                    memo.get(value.as_bytes(), other).is_none(),
+                    "opened otherwise"
+                );
+            }
         }
     }
 
@@ -209,9 +229,9 @@ mod tests {
     fn what_cannot_be_opened_is_remembered_as_such() {
         let memo = Memo::default();
         let broken = || Err(RenderError::PfxNotBase64);
-        let first = memo.get_or_open(b"pfx", true, broken);
+        let first = memo.get_or_open(b"pfx", CHAIN, broken);
         assert_eq!(first, Err(RenderError::PfxNotBase64));
-        assert_eq!(memo.get_or_open(b"pfx", true, never), first);
+        assert_eq!(memo.get_or_open(b"pfx", CHAIN, never), first);
     }
 
     #[test]
@@ -223,7 +243,7 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     everybody.wait();
-                    let made = memo.get_or_open(b"pfx", true, || {
+                    let made = memo.get_or_open(b"pfx", CHAIN, || {
                         openings.fetch_add(1, Ordering::Relaxed);
                         std::thread::yield_now();
                         Ok(opened("key"))
@@ -239,10 +259,10 @@ mod tests {
     #[test]
     fn without_the_value_the_text_cannot_be_read() {
         let memo = Memo::default();
-        let made = memo.get_or_open(b"pfx", true, || Ok(opened("the private key")));
+        let made = memo.get_or_open(b"pfx", CHAIN, || Ok(opened("the private key")));
         assert!(made.is_ok());
-        let (name, key) = memo.place(b"pfx", true).unwrap();
-        let (_, other) = memo.place(b"another pfx", true).unwrap();
+        let (name, key) = memo.place(b"pfx", CHAIN).unwrap();
+        let (_, other) = memo.place(b"another pfx", CHAIN).unwrap();
         let kept = lock(&memo.entries).get(&name).unwrap().clone().unwrap();
         assert!(!kept.windows(7).any(|part| part == b"private"));
         assert_eq!(unseal(&other, &kept), None);
@@ -252,10 +272,10 @@ mod tests {
     #[test]
     fn a_panic_while_one_is_opened_costs_nobody_else_anything() {
         let memo = Memo::default();
-        let bug = || memo.get_or_open(b"pfx", true, || panic!("bug"));
+        let bug = || memo.get_or_open(b"pfx", CHAIN, || panic!("bug"));
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(bug));
         assert!(panicked.is_err());
-        let made = memo.get_or_open(b"pfx", true, || Ok(opened("key")));
+        let made = memo.get_or_open(b"pfx", CHAIN, || Ok(opened("key")));
         assert_eq!(made, Ok(opened("key")));
         assert!(lock(&memo.flights).is_empty());
     }

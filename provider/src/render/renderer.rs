@@ -8,7 +8,7 @@ use tracing::Instrument as _;
 use vaultbind_keyvault::{Fetched, Sensitive};
 
 use super::memo::Memo;
-use super::pfx::{self, Opened};
+use super::opening::{Opened, Opening};
 use super::places::{NoResult, Places};
 use super::{RenderError, RenderOptions, Rendered, certificate, render_with};
 use crate::request::Object;
@@ -70,14 +70,13 @@ impl Renderer {
         fetched: &[F],
         deadline: Instant,
     ) -> Result<Vec<Rendered>, RenderFailure> {
-        let chain = self.options.construct_pem_chain;
         let mut opened: Vec<Option<Result<Opened, RenderError>>> = Vec::new();
-        let mut cold: Vec<(usize, Sensitive)> = Vec::new();
+        let mut cold: Vec<(usize, Sensitive, Opening)> = Vec::new();
         for (index, (object, fetched)) in objects.iter().zip(fetched).enumerate() {
-            let pfx = certificate::pfx_to_open(object, fetched.borrow());
-            let known = pfx.and_then(|value| self.memo.get(value.expose(), chain));
-            if let (Some(value), None) = (pfx, &known) {
-                cold.push((index, value.clone()));
+            let closed = certificate::to_open(object, fetched.borrow(), self.options);
+            let known = closed.and_then(|(value, how)| self.memo.get(value.expose(), how));
+            if let (Some((value, how)), None) = (closed, &known) {
+                cold.push((index, value.clone(), how));
             }
             opened.push(known);
         }
@@ -93,8 +92,9 @@ impl Renderer {
             .zip(opened)
             .enumerate()
             .map(|(index, ((object, fetched), opened))| {
-                let open =
-                    |value: &Sensitive| opened.unwrap_or_else(|| pfx::open(value.expose(), chain));
+                let open = |value: &Sensitive, how: Opening| {
+                    opened.unwrap_or_else(|| how.open(value.expose()))
+                };
                 render_with(object, fetched.borrow(), self.options, open)
                     .map_err(|error| RenderFailure::Object { index, error })
             })
@@ -103,20 +103,18 @@ impl Renderer {
 
     async fn open(
         &self,
-        cold: Vec<(usize, Sensitive)>,
+        cold: Vec<(usize, Sensitive, Opening)>,
         deadline: Instant,
     ) -> Result<Vec<(usize, Result<Opened, RenderError>)>, RenderFailure> {
         let memo = Arc::clone(&self.memo);
-        let chain = self.options.construct_pem_chain;
         let caller = Arc::new(());
         let wanted = Arc::downgrade(&caller);
         let work = move || {
             cold.into_iter()
                 .take_while(|_| wanted.strong_count() > 0)
-                .map(|(index, value)| {
+                .map(|(index, value, how)| {
                     let value = value.expose();
-                    let open = || pfx::open(value, chain);
-                    (index, memo.get_or_open(value, chain, open))
+                    (index, memo.get_or_open(value, how, || how.open(value)))
                 })
                 .collect()
         };

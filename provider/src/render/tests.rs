@@ -2,7 +2,7 @@ use vaultbind_keyvault::text::is_unprintable;
 use vaultbind_keyvault::{Content, Fetched, Sensitive, Validity};
 
 use super::*;
-use crate::request::{Encoding, Format, Object};
+use crate::request::{Encoding, Format, Object, Part, Parts};
 
 fn object(encoding: Encoding, format: Format) -> Object {
     Object {
@@ -13,6 +13,7 @@ fn object(encoding: Encoding, format: Format) -> Object {
         mode: "0440".parse().unwrap(),
         encoding,
         format,
+        parts: Parts::default(),
         optional: false,
     }
 }
@@ -313,4 +314,90 @@ async fn a_pfx_that_was_opened_needs_no_place_the_next_time() {
     // Its time is over, so it could not wait for a place.
     let now = std::time::Instant::now();
     assert_eq!(renderer.render(&objects, &fetched, now).await.err(), first);
+}
+
+/// A certificate in these parts.
+fn in_parts(parts: &[Part]) -> Object {
+    Object {
+        object_type: "cert".parse().unwrap(),
+        parts: Parts::of(parts),
+        ..object(Encoding::Utf8, Format::Pem)
+    }
+}
+
+#[test]
+fn the_leaf_alone_is_made_of_the_certificate_and_the_pfx_of_the_bytes() {
+    let rendered = render(
+        &in_parts(&[Part::Leaf]),
+        &fetched(Content::Certificate(b"leaf".to_vec())),
+        RenderOptions::default(),
+    );
+    let leaf = pem::encode(pem::CERTIFICATE, b"leaf");
+    let expected = [("tls/web/leaf.crt", leaf.as_bytes())];
+    assert_eq!(files(&rendered.unwrap()), expected);
+
+    // Not opened: these bytes are no PFX.
+    let pfx = certificate_secret("AAEC", Some("application/x-pkcs12"));
+    let rendered = render(&in_parts(&[Part::Pfx]), &pfx, RenderOptions::default());
+    assert_eq!(
+        files(&rendered.unwrap()),
+        [("tls/web/tls.p12", &[0, 1, 2][..])]
+    );
+}
+
+#[test]
+fn parts_that_cannot_be_made_say_what_to_do() {
+    let pkcs12 = Some("application/x-pkcs12");
+    let pem = Some("application/x-pem-file");
+    for (part, secret, expected) in [
+        (
+            Part::Ca,
+            secret("value"),
+            "use objectType secret without parts",
+        ),
+        (
+            Part::Pfx,
+            certificate_secret("x", pem),
+            "drop PFX from parts",
+        ),
+        (Part::Pfx, certificate_secret("?", pkcs12), "not base64"),
+        (
+            Part::Ca,
+            certificate_secret("AAEC", pkcs12),
+            "set parts to PFX alone",
+        ),
+        (Part::Ca, certificate_secret("", pem), "can be put in order"),
+        (
+            Part::Ca,
+            certificate_secret("x", Some("text/plain")),
+            "text/plain",
+        ),
+        (Part::Ca, certificate_secret("x", None), "this one has none"),
+    ] {
+        let message = error(&in_parts(&[part]), &secret).to_string();
+        assert!(message.contains(expected), "{part:?}: {message}");
+        assert!(message.chars().count() <= 220, "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_pfx_is_opened_once_for_its_parts_and_for_the_whole() {
+    let pfx = [certificate_secret("AAEC", Some("application/x-pkcs12"))];
+    let renderer = Renderer::new(RenderOptions::default(), 1);
+    let whole = [object(Encoding::Utf8, Format::Pem)];
+    assert!(renderer.render(&whole, &pfx, later()).await.is_err());
+    // Without time it cannot be opened again.
+    let now = std::time::Instant::now();
+    let parts = [in_parts(&[Part::FullChain])];
+    let failure = renderer.render(&parts, &pfx, now).await.err();
+    assert!(
+        matches!(
+            &failure,
+            Some(RenderFailure::Object {
+                error: RenderError::PfxForParts(_),
+                ..
+            })
+        ),
+        "{failure:?}"
+    );
 }

@@ -11,6 +11,7 @@ use vaultbind_keyvault::NameError;
 
 use super::mode::ModeError;
 use super::objects::MOST_OBJECTS;
+use super::parts::PartsError;
 use super::path::PathError;
 use super::vault_uri::VaultUriError;
 
@@ -237,6 +238,12 @@ pub enum RequestError {
         /// The field.
         field: &'static str,
     },
+    /// `parts` has something else as its value than names.
+    #[error("{place}: parts is no list of names: write for example [FullChain, PrivateKey]")]
+    PartsShape {
+        /// Where.
+        place: Place,
+    },
     /// Something else than a map of fields stands in the list of objects or in one of its entries.
     #[error("{place}: found {found}: write a map with objectName and objectType")]
     EntryShape {
@@ -386,6 +393,14 @@ pub enum RequestError {
         value: Quoted,
         /// The rule.
         rule: ModeError,
+    },
+    /// The parts are refused.
+    #[error("{entry}: {error}")]
+    Parts {
+        /// The object.
+        entry: EntryRef,
+        /// Why.
+        error: PartsError,
     },
     /// `optional` is neither true nor false.
     #[error("{entry}: optional is {value}: set true or false")]

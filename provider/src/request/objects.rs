@@ -4,6 +4,7 @@ mod classes;
 mod yaml;
 
 use std::collections::HashMap;
+use std::str::FromStr as _;
 
 use vaultbind_keyvault::{ObjectName, ObjectType};
 
@@ -12,7 +13,8 @@ use self::yaml::Fields;
 use super::error::{EntryRef, Quoted, RequestError};
 use super::mode::FileMode;
 use super::parameters::boolean;
-use super::path::FilePath;
+use super::parts::Parts;
+use super::path::{self, FilePath};
 use super::{Encoding, Format, Object};
 
 /// More than anybody mounts, few enough to hold in memory.
@@ -61,6 +63,15 @@ fn object(entry: &EntryRef, fields: &Fields, mode: FileMode) -> Result<Object, R
             rule,
         })?),
     };
+    let parts = Parts::parse(fields.parts())
+        .and_then(|parts| {
+            parts.check(object_type, fields.format(), fields.encoding())?;
+            Ok(parts)
+        })
+        .map_err(|error| RequestError::Parts {
+            entry: entry(),
+            error,
+        })?;
     match history(fields.history()) {
         Some(..=1) => {}
         Some(versions) => {
@@ -131,21 +142,27 @@ fn object(entry: &EntryRef, fields: &Fields, mode: FileMode) -> Result<Object, R
         "" => fields.name(),
         alias => alias,
     };
-    let path = path_text.parse().map_err(|reason| RequestError::Path {
+    let bad_path = |reason| RequestError::Path {
         entry: entry(),
         path: Quoted::new(path_text),
         reason,
-    })?;
-    Ok(Object {
+    };
+    let object = Object {
         object_type,
         name,
         version,
-        path,
+        path: path_text.parse().map_err(bad_path)?,
         mode,
         encoding,
         format,
+        parts,
         optional,
-    })
+    };
+    // A folder's files are longer than the folder.
+    for file in object.files() {
+        FilePath::from_str(&file).map_err(bad_path)?;
+    }
+    Ok(object)
 }
 
 /// The numbers that YAML 1.1 and 1.2 know, as the Azure provider read them; a fraction is dropped.
@@ -187,26 +204,27 @@ fn history(text: &str) -> Option<i32> {
 /// Refuses two objects for one file, and a file that is a directory for another: the driver would
 /// keep whichever comes last.
 fn paths_are_apart(objects: &[Object], entries: &[EntryRef]) -> Result<(), RequestError> {
-    let mut owners: HashMap<&FilePath, &EntryRef> = HashMap::new();
-    for (object, entry) in objects.iter().zip(entries) {
-        if let Some(first) = owners.insert(&object.path, entry) {
+    let files: Vec<(String, &EntryRef)> = objects
+        .iter()
+        .zip(entries)
+        .flat_map(|(object, entry)| object.files().map(move |file| (file, entry)))
+        .collect();
+    let mut owners: HashMap<&str, &EntryRef> = HashMap::with_capacity(files.len());
+    for (path, entry) in &files {
+        if let Some(first) = owners.insert(path, entry) {
             return Err(RequestError::SamePath {
                 first: first.clone(),
-                second: entry.clone(),
-                path: Quoted::new(object.path.as_str()),
+                second: (*entry).clone(),
+                path: Quoted::new(path),
             });
         }
     }
-    let owners: HashMap<&str, &EntryRef> = owners
-        .into_iter()
-        .map(|(path, entry)| (path.as_str(), entry))
-        .collect();
-    for (object, entry) in objects.iter().zip(entries) {
-        for parent in object.path.parents() {
+    for (path, entry) in &files {
+        for parent in path::parents(path) {
             if let Some(file) = owners.get(parent) {
                 return Err(RequestError::PathIsDirectory {
                     file: (*file).clone(),
-                    below: entry.clone(),
+                    below: (*entry).clone(),
                     path: Quoted::new(parent),
                 });
             }

@@ -4,6 +4,7 @@ mod hostile;
 mod identity;
 mod objects;
 mod parameters;
+mod parts;
 
 use std::collections::BTreeMap;
 
@@ -135,6 +136,7 @@ fn a_full_request_decodes_into_types() {
                 mode: "0644".parse().unwrap(),
                 encoding: Encoding::Utf8,
                 format: Format::Pem,
+                parts: Parts::default(),
                 optional: false,
             }]
             .into(),

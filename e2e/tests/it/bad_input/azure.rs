@@ -32,6 +32,8 @@ fn rich_seed(legacy: &str, expired: &str) -> String {
   certificates:
   - {{name: web, subject: CN=web, key: {{type: EC, curve: P-256}}}}
   - {{name: rc4, subject: CN=rc4, key: {{type: EC, curve: P-256}}}}
+  - {{name: pem, subject: CN=pem, contentType: application/x-pem-file, key: {{type: EC, curve: P-256}}}}
+  - {{name: fixed, subject: CN=fixed, exportable: false, key: {{type: EC, curve: P-256}}}}
   - {{name: pending, subject: CN=pending, issuer: Unknown, key: {{type: EC, curve: P-256}}}}
 - name: kv-policies
   tenantID: {TENANT}
@@ -233,6 +235,12 @@ async fn vault(stage: &Stage, pod: &Pod) -> Vec<Case> {
             "certificates/read",
         ),
         (
+            "no role lets the identity read the secret of a certificate in parts",
+            bare(parts("web", "FullChain")),
+            Code::PermissionDenied,
+            "certificate web's secret",
+        ),
+        (
             "the access policy lacks get",
             at("kv-policies"),
             Code::PermissionDenied,
@@ -305,6 +313,30 @@ async fn vault(stage: &Stage, pod: &Pod) -> Vec<Case> {
             "import the certificate again",
         ),
         (
+            "the PFX of a certificate in parts is of an unsupported kind",
+            parts("rc4", "FullChain"),
+            Code::FailedPrecondition,
+            "set parts to PFX alone",
+        ),
+        (
+            "the PFX of a PEM certificate is wanted",
+            parts("pem", "PFX"),
+            Code::FailedPrecondition,
+            "drop PFX from parts",
+        ),
+        (
+            "the key is not exportable",
+            parts("fixed", "PrivateKey"),
+            Code::FailedPrecondition,
+            "an exportable key",
+        ),
+        (
+            "a secret of no certificate is wanted in parts",
+            parts("db", "CA"),
+            Code::FailedPrecondition,
+            "belongs to no certificate",
+        ),
+        (
             "the value is not base64",
             class(&format!(
                 "{}  objectEncoding: base64\n",
@@ -333,6 +365,10 @@ async fn vault(stage: &Stage, pod: &Pod) -> Vec<Case> {
         cases.push(refused_class(what, &driver, &class, pod, code, remedy).await);
     }
     cases
+}
+
+fn parts(name: &str, parts: &str) -> SecretProviderClass {
+    class(&format!("{}  parts: [{parts}]\n", object("cert", name)))
 }
 
 /// 170 files of 25,000 bytes.

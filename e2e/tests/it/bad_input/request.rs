@@ -75,6 +75,31 @@ pub(super) async fn cases() -> Vec<Case> {
         cases.push(refused_class(what, &driver, &class, &pod, invalid, remedy).await);
     }
 
+    let both = "https://kv-payments.vault.azure.net/";
+    let class_both = good.clone().with("vaultURI", both);
+    let what = "the vault is named in two ways";
+    cases.push(refused_class(what, &driver, &class_both, &pod, invalid, "exactly one").await);
+    for (what, uri, remedy) in [
+        (
+            "the vault's URL has a path",
+            "https://kv-payments.vault.azure.net/secrets",
+            "https://NAME.vault.azure.net/",
+        ),
+        (
+            "the vault's URL has no vault's name",
+            "https://a--b.vault.azure.net/",
+            "a vault name has",
+        ),
+        (
+            "the vault's host is not allowed",
+            "https://kv.corp.example/",
+            "--allow-vault-host",
+        ),
+    ] {
+        let class = good.clone().with("keyvaultName", "").with("vaultURI", uri);
+        cases.push(refused_class(what, &driver, &class, &pod, invalid, remedy).await);
+    }
+
     let objects = [
         (
             "the YAML is broken",
@@ -105,6 +130,36 @@ pub(super) async fn cases() -> Vec<Case> {
             "the name is no object name",
             "array:\n- |\n  objectName: a_b\n  objectType: secret\n",
             "letters, digits or dashes",
+        ),
+        (
+            "optional is neither true nor false",
+            "array:\n- |\n  objectName: db\n  objectType: secret\n  optional: maybe\n",
+            "set true or false",
+        ),
+        (
+            "a part is unknown",
+            "array:\n- |\n  objectName: web\n  objectType: cert\n  parts: [Chain]\n",
+            "set any of FullChain",
+        ),
+        (
+            "a part is named twice",
+            "array:\n- |\n  objectName: web\n  objectType: cert\n  parts: [CA, CA]\n",
+            "remove one of them",
+        ),
+        (
+            "a secret is to be in parts",
+            "array:\n- |\n  objectName: web\n  objectType: secret\n  parts: [CA]\n",
+            "needs objectType cert",
+        ),
+        (
+            "parts and a format are given",
+            "array:\n- |\n  objectName: web\n  objectType: cert\n  objectFormat: pfx\n  parts: [PFX]\n",
+            "leave objectFormat out",
+        ),
+        (
+            "parts is no list",
+            "array:\n- |\n  objectName: web\n  objectType: cert\n  parts: {a: b}\n",
+            "[FullChain, PrivateKey]",
         ),
         (
             "the version is no version",

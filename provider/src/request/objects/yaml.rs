@@ -27,7 +27,10 @@ const SCANNING_BUDGET: usize = 1 << 28;
 pub(super) struct Fields([Option<String>; Fields::NAMES.len()]);
 
 impl Fields {
-    const NAMES: [&str; 9] = [
+    /// The one whose value may be a list.
+    const LIST: &str = "parts";
+
+    const NAMES: [&str; 10] = [
         "objectName",
         "objectAlias",
         "objectType",
@@ -37,6 +40,7 @@ impl Fields {
         "objectEncoding",
         "filePermission",
         "optional",
+        "parts",
     ];
 
     fn get(&self, at: usize) -> &str {
@@ -80,6 +84,11 @@ impl Fields {
 
     pub(super) fn optional(&self) -> &str {
         self.get(8)
+    }
+
+    /// Names with commas between them, also if they stand in a list.
+    pub(super) fn parts(&self) -> &str {
+        self.get(9)
     }
 
     fn slot(&mut self, key: &str) -> Option<(&'static str, &mut Option<String>)> {
@@ -267,6 +276,7 @@ impl Reader {
         let of_type = ["invalid type: ", "invalid value: ", "invalid length: "];
         if of_type.iter().any(|text| message.contains(text)) {
             return match self.field.get() {
+                Some(Fields::LIST) => RequestError::PartsShape { place },
                 Some(field) => RequestError::FieldNotText { place, field },
                 None => RequestError::Yaml {
                     place,

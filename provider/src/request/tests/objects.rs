@@ -76,6 +76,7 @@ fn fields_are_taken_as_the_text_that_stands_there() {
             mode: "0400".parse().unwrap(),
             encoding: Encoding::Base64,
             format: Format::Pfx,
+            parts: Parts::default(),
             optional: false,
         }]
     );

@@ -118,7 +118,11 @@ impl Seed<'_> {
                 }
             } else if let Some((field, slot)) = fields.slot(&key) {
                 reader.field.set(Some(field));
-                let value = map.next_value::<Option<String>>()?.unwrap_or_default();
+                let value = if field == Fields::LIST {
+                    map.next_value_seed(Names { reader })?
+                } else {
+                    map.next_value::<Option<String>>()?.unwrap_or_default()
+                };
                 reader.field.set(None);
                 reader.spend(value.len())?;
                 if field == "objectName" && matches!(self.kind, Kind::Entry | Kind::EntryText) {
@@ -251,6 +255,49 @@ impl<'de> Visitor<'de> for Seed<'_> {
             Kind::Array => Err(self.shape("a map")),
             Kind::Entry | Kind::EntryText | Kind::Merge | Kind::MergeElement => self.fields(map),
         }
+    }
+}
+
+/// Reads the names in a list, or in a text with commas between them, as such a text.
+struct Names<'r> {
+    reader: &'r Reader,
+}
+
+impl<'de> DeserializeSeed<'de> for Names<'_> {
+    type Value = String;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Names<'_> {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of names")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
+    }
+
+    fn visit_unit<E>(self) -> Result<String, E> {
+        Ok(String::new())
+    }
+
+    fn visit_none<E: serde::de::Error>(self) -> Result<String, E> {
+        self.visit_unit()
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<String, A::Error> {
+        let mut names: Vec<String> = Vec::new();
+        while let Some(name) = list.next_element::<String>()? {
+            // Before the next: a list of aliases is a short text for a long one.
+            self.reader.spend(name.len())?;
+            names.push(name);
+        }
+        Ok(names.join(","))
     }
 }
 
