@@ -398,6 +398,12 @@ fn aliases_that_multiply_the_text_are_refused() {
     let text = format!("{merged}- {{<<: [{}]}}\n", "*a,".repeat(10_000));
     assert_eq!(refused(&text), message);
 
+    let long = format!("- {{objectName: &a '{}', parts: [", "x".repeat(500_000));
+    assert_eq!(
+        refused(&format!("{long}{}]}}", "*a,".repeat(10_000))),
+        message
+    );
+
     let deep: String = (1..30)
         .map(|at| format!("- &a{at} {{<<: [*a{}, *a{}]}}\n", at - 1, at - 1))
         .collect();

@@ -71,6 +71,10 @@ fn each_combination_without_sense_has_its_message() {
             "parts has \"Chain\": set any of FullChain, PrivateKey, CA, Leaf and PFX",
         ),
         (
+            "objectType: cert, parts: [~]",
+            "parts has \"~\": set any of FullChain, PrivateKey, CA, Leaf and PFX",
+        ),
+        (
             "objectType: cert, parts: 'CA,'",
             "parts has \"\": set any of FullChain, PrivateKey, CA, Leaf and PFX",
         ),
@@ -102,7 +106,7 @@ fn each_combination_without_sense_has_its_message() {
         let text = format!("- {{objectName: web, {fields}}}");
         assert_eq!(refused(&text), format!("objects[0] (\"web\"): {message}"));
     }
-    for value in ["{a: b}", "5", "true", "[[CA]]", "[{a: b}]", "[~]"] {
+    for value in ["{a: b}", "5", "true", "[[CA]]", "[{a: b}]"] {
         let text = format!("- {{objectName: web, objectType: cert, parts: {value}}}");
         let message = "objects[0] (\"web\"), line 1 of objects: parts is no list of names: write \
                        for example [FullChain, PrivateKey]";
