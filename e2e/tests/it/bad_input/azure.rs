@@ -215,7 +215,7 @@ async fn vault(stage: &Stage, pod: &Pod) -> Vec<Case> {
         "{}- |\n  objectName: gone-too\n  objectType: key\n",
         object("secret", "gone")
     ));
-    let list: [(&'static str, SecretProviderClass, Code, &str); 17] = [
+    let list: [(&'static str, SecretProviderClass, Code, &str); 22] = [
         (
             "no role lets the identity read the secret",
             bare(of("secret", "db")),

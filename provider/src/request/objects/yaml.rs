@@ -24,7 +24,7 @@ const SCANNING_BUDGET: usize = 1 << 28;
 
 /// The fields of an entry, as written.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Fields([Option<String>; Fields::NAMES.len()]);
+pub(super) struct Fields(Box<[Option<String>; Fields::NAMES.len()]>);
 
 impl Fields {
     /// The one whose value may be a list.
@@ -94,13 +94,13 @@ impl Fields {
     fn slot(&mut self, key: &str) -> Option<(&'static str, &mut Option<String>)> {
         Self::NAMES
             .into_iter()
-            .zip(&mut self.0)
+            .zip(self.0.iter_mut())
             .find(|(name, _)| *name == key)
     }
 
     /// Takes from another what is not given here.
     fn fill(&mut self, other: Self) {
-        for (own, others) in self.0.iter_mut().zip(other.0) {
+        for (own, others) in self.0.iter_mut().zip(*other.0) {
             if own.is_none() {
                 *own = others;
             }
