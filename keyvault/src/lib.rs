@@ -10,6 +10,7 @@ pub mod cloud;
 pub mod error;
 mod host;
 mod identity;
+pub mod metadata;
 pub mod names;
 mod sensitive;
 mod session;

@@ -1,0 +1,175 @@
+//! What is: in the cluster, and in the vault. Whoever plans is given these and looks nowhere else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use vaultbind_crds::VaultClass;
+use vaultbind_crds::binding::ObjectType;
+use vaultbind_keyvault::TokenError;
+use vaultbind_keyvault::metadata::{ListError, Version};
+
+use crate::secrets_store::{MountedObject, SecretProviderClass};
+
+/// What is in the cluster around one binding.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// The CSI driver; absent while the cluster has none.
+    pub driver: Option<Driver>,
+    /// The class that the binding is under.
+    pub class: ClassChoice,
+    /// Labels of the binding's namespace.
+    pub namespace_labels: BTreeMap<String, String>,
+    /// Bindings of the same class in the same namespace that are older.
+    pub older_of_class: usize,
+    /// The SecretProviderClass of the binding's name, whoever it belongs to.
+    pub target: Option<Arc<SecretProviderClass>>,
+    /// The pods that mount it.
+    pub mounts: Vec<Mount>,
+}
+
+/// What the object CSIDriver says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Driver {
+    /// Audiences of the tokens that pods' mounts come with.
+    pub audiences: Vec<String>,
+    /// Whether kubelet asks again for mounted volumes.
+    pub requires_republish: bool,
+}
+
+/// The class that a binding is under.
+#[derive(Debug, Clone)]
+pub enum ClassChoice {
+    /// It names none, and there is no default.
+    None,
+    /// This one.
+    Chosen(Arc<VaultClass>),
+    /// It names one that is not there.
+    Missing(String),
+    /// It names none, and several say that they are the default.
+    Several(Vec<String>),
+}
+
+/// One pod's volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// The pod.
+    pub pod: String,
+    /// What it has.
+    pub objects: Vec<MountedObject>,
+}
+
+/// What of a vault one binding needs to know, and as whom it is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Question {
+    /// Host of the vault and the rest of who asks whom.
+    pub asker: Asker,
+    /// Named objects whose versions are wanted.
+    pub objects: Vec<Key>,
+    /// Selections.
+    pub selections: Vec<Selection>,
+    /// Requests per second that the vault may get from the operator.
+    pub requests_per_second: u32,
+}
+
+/// Who asks which vault.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Asker {
+    /// The cloud.
+    pub cloud: vaultbind_keyvault::Cloud,
+    /// Name or host of the vault, as in the binding.
+    pub vault: VaultRef,
+    /// Its tenant.
+    pub tenant: String,
+    /// As whom it is asked.
+    pub caller: Caller,
+}
+
+/// How a binding says which vault it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum VaultRef {
+    /// A vault of the cloud, in lower case.
+    Name(String),
+    /// A host, in lower case.
+    Host(String),
+}
+
+/// As whom a vault is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Caller {
+    /// As the workload.
+    Workload {
+        /// Client id of the identity.
+        client: String,
+        /// Namespace of the ServiceAccount.
+        namespace: String,
+        /// The ServiceAccount.
+        service_account: String,
+        /// Audience of its token.
+        audience: String,
+    },
+    /// As the operator itself.
+    Operator,
+}
+
+/// An object of a vault.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// Its type.
+    pub type_: ObjectType,
+    /// Its name, in lower case: Key Vault knows no case.
+    pub name: String,
+}
+
+/// A selection of objects.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Selection {
+    /// The binding's name of it.
+    pub name: String,
+    /// Type of the objects.
+    pub type_: ObjectType,
+    /// What names start with, in lower case; may be empty.
+    pub prefix: String,
+    /// Tags that they have.
+    pub tags: BTreeMap<String, String>,
+    /// Most objects there may be.
+    pub max: usize,
+}
+
+/// What came of a question.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// The vault was not asked: the binding must not, or nobody has yet.
+    NotAsked,
+    /// There is no token of the ServiceAccount.
+    NoServiceAccountToken(String),
+    /// Entra gave no token.
+    NoToken(Arc<TokenError>, Subject),
+    /// The vault was asked.
+    Vault(VaultAnswer),
+}
+
+/// Whose token it was, from the token itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Subject {
+    /// The issuer.
+    pub issuer: String,
+    /// The subject.
+    pub subject: String,
+    /// The audience.
+    pub audience: String,
+}
+
+/// What the vault said.
+#[derive(Debug, Clone)]
+pub struct VaultAnswer {
+    /// When.
+    pub at: Timestamp,
+    /// Whose token was used; absent for the operator's own.
+    pub subject: Option<Subject>,
+    /// Versions of all named and selected objects. A name that the vault does not have has none.
+    pub versions: BTreeMap<Key, Result<Vec<Version>, Arc<ListError>>>,
+    /// Names of what each selection found, by the selection's name, in order; more than `max + 1` are
+    /// not told.
+    pub selected: BTreeMap<String, Result<Vec<String>, Arc<ListError>>>,
+}
