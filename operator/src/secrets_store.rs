@@ -1,14 +1,18 @@
 //! The resources of the Secrets Store CSI driver, as far as they matter here.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::NamespaceResourceScope;
 use kube::{CustomResource, Resource};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a SecretProviderClass says.
-#[derive(CustomResource, Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(
+    CustomResource, Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema,
+)]
 #[kube(
     group = "secrets-store.csi.x-k8s.io",
     version = "v1",
@@ -27,14 +31,7 @@ pub struct SecretProviderClassSpec {
 }
 
 /// Which versions one pod has of one SecretProviderClass. The driver writes it.
-#[derive(Resource, Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
-#[resource(
-    group = "secrets-store.csi.x-k8s.io",
-    version = "v1",
-    kind = "SecretProviderClassPodStatus",
-    plural = "secretproviderclasspodstatuses",
-    scope = "Namespaced"
-)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub struct SecretProviderClassPodStatus {
     /// The metadata.
     #[serde(default)]
@@ -42,6 +39,35 @@ pub struct SecretProviderClassPodStatus {
     /// What the driver says.
     #[serde(default)]
     pub status: PodStatus,
+}
+
+impl Resource for SecretProviderClassPodStatus {
+    type DynamicType = ();
+    type Scope = NamespaceResourceScope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        "SecretProviderClassPodStatus".into()
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        "secrets-store.csi.x-k8s.io".into()
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        "v1".into()
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        "secretproviderclasspodstatuses".into()
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
 }
 
 /// What the driver says of a mount.
