@@ -179,6 +179,12 @@ impl Budget {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// From now on no more requests per second than these.
+    pub(crate) fn limit(&self, per_second: u32) {
+        self.core().limit(per_second);
+        self.changed.notify_one();
+    }
+
     /// A random number from 0 to 1.
     pub(crate) fn jitter(&self) -> f64 {
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,7 +13,6 @@ mod read;
 mod state;
 #[cfg(test)]
 mod tests;
-mod tokens;
 mod view;
 
 use std::fmt;
@@ -22,8 +21,9 @@ use std::time::{Duration, Instant};
 
 use ring::hmac;
 
-use crate::error::{Category, FetchProblem, Forbidden};
+use crate::error::Category;
 use crate::session::Tally;
+use crate::tokens;
 use crate::{FetchError, Fetched, ObjectId, TokenError, Transport, VaultHost};
 use entry::Next;
 use flight::Flight;
@@ -142,21 +142,7 @@ impl ReadError {
             Self::Token(error) => {
                 matches!(error.category(), Category::Unreachable | Category::Internal)
             }
-            Self::Fetch(error) => match &error.problem {
-                FetchProblem::Throttled
-                | FetchProblem::Failing(_)
-                | FetchProblem::Unreachable(_)
-                | FetchProblem::BadAnswer { .. }
-                // The network's refusals: who asks and what for did not matter.
-                | FetchProblem::Forbidden(Forbidden::Firewall | Forbidden::PrivateOnly) => true,
-                FetchProblem::NotFound
-                | FetchProblem::Disabled
-                | FetchProblem::Forbidden(_)
-                | FetchProblem::TokenRejected { .. }
-                | FetchProblem::Refused { .. }
-                | FetchProblem::NotIssued
-                | FetchProblem::UnsupportedKey { .. } => false,
-            },
+            Self::Fetch(error) => error.problem.is_outage(),
         }
     }
 }

@@ -11,6 +11,10 @@ mod token;
 pub use fetch::{FetchError, FetchProblem, Forbidden};
 pub use token::{TokenError, TokenProblem};
 
+pub(crate) use azure::Refusal;
+pub(crate) use fetch::{overdue, problem, shortened};
+pub(crate) use token::remedy;
+
 /// What a failure means for whoever asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Category {

@@ -196,6 +196,11 @@ impl VaultToken {
         }
     }
 
+    /// The value of the header that shows it to a vault.
+    pub(crate) fn bearer(&self) -> String {
+        format!("Bearer {}", self.token.token.secret())
+    }
+
     /// How long the token lives on.
     pub(crate) fn lifetime(&self) -> Duration {
         let left = self.token.expires_on - azure_core::time::OffsetDateTime::now_utc();

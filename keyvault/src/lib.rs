@@ -6,8 +6,10 @@
 
 pub mod budget;
 pub mod cache;
+mod claims;
 pub mod cloud;
 pub mod error;
+mod flight;
 mod host;
 mod identity;
 pub mod metadata;
@@ -17,15 +19,18 @@ mod session;
 #[cfg(test)]
 mod testing;
 pub mod text;
+mod tokens;
 pub mod transport;
 pub mod vault;
 
 pub use budget::{BudgetView, Limits};
 pub use cache::{Cache, CacheOptions};
+pub use claims::Claims;
 pub use cloud::Cloud;
 pub use error::{Category, FetchError, TokenError};
 pub use host::{AllowedHost, VaultHost};
 pub use identity::Identity;
+pub use metadata::Metadata;
 pub use names::{ClientId, NameError, ObjectName, ObjectType, TenantId, VaultName, VersionId};
 pub use sensitive::Sensitive;
 pub(crate) use session::Session;

@@ -1,9 +1,23 @@
 //! What a vault says of its objects without their values: names, versions, attributes, tags.
+//!
+//! [`Metadata`] asks, by list calls alone; [`page`] understands what comes; [`caller`] has the tokens.
+
+mod caller;
+mod client;
+mod error;
+mod page;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use crate::error::FetchProblem;
+use crate::error::shortened;
 use crate::{ObjectName, ObjectType, Validity, VersionId};
+
+pub use caller::{Caller, IdentitySource, NoToken, Whose};
+pub use client::{Asking, Metadata, MetadataOptions};
+pub use error::{AskError, ListError};
 
 /// What a vault says of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,21 +63,36 @@ pub enum List {
     Versions(ObjectType, ObjectName),
 }
 
-/// A list could not be read.
-#[derive(Debug, Clone)]
-pub struct ListError {
-    /// What went wrong.
-    pub problem: FetchProblem,
-    /// What was asked for.
-    pub list: List,
-    /// The vault's host.
-    pub host: String,
-    /// Client id that asked, or `system-assigned`.
-    pub identity: String,
-    /// HTTP status, where there was an answer.
-    pub status: Option<u16>,
-    /// For the log: Key Vault's error code, with its inner code where there is one.
-    pub code: Option<String>,
-    /// For the log: Azure's id of the request.
-    pub request_id: Option<String>,
+impl List {
+    /// The type of the objects.
+    pub fn object_type(&self) -> ObjectType {
+        match self {
+            Self::Objects(object_type) | Self::Versions(object_type, _) => *object_type,
+        }
+    }
+}
+
+impl fmt::Display for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Objects(object_type) => f.write_str(object_type.collection()),
+            Self::Versions(object_type, name) => {
+                let kind = object_type.collection().trim_end_matches('s');
+                write!(f, "versions of {kind} {}", shortened(name.as_str(), 48))
+            }
+        }
+    }
+}
+
+/// What a list held, as far as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing<T> {
+    /// What was understood.
+    pub items: Vec<T>,
+    /// How many items were not.
+    pub unreadable: usize,
+    /// How many pages were read.
+    pub pages: usize,
+    /// Whether there are no more.
+    pub complete: bool,
 }

@@ -117,6 +117,16 @@ impl Session {
         *last = Some(LastFailure { host, failure });
     }
 
+    /// Sends a request, to the hosts of this session only.
+    pub(crate) async fn send(&self, request: &Request) -> Result<AsyncRawResponse, Unreachable> {
+        let (service, operation) = self.route(request)?;
+        let authorized = request.headers().get_optional_str(&AUTHORIZATION).is_some();
+        if service == Service::Vault && !authorized {
+            return Ok(self.challenge());
+        }
+        self.exchange(request, service, operation).await
+    }
+
     fn route(&self, request: &Request) -> Result<(Service, Operation), Unreachable> {
         let url = request.url();
         let host = url.host_str().unwrap_or_default();
@@ -161,16 +171,7 @@ pub(crate) struct SessionClient(pub(crate) Arc<Session>);
 #[async_trait]
 impl HttpClient for SessionClient {
     async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
-        let session = &self.0;
-        let (service, operation) = session.route(request).map_err(into_azure)?;
-        let authorized = request.headers().get_optional_str(&AUTHORIZATION).is_some();
-        if service == Service::Vault && !authorized {
-            return Ok(session.challenge());
-        }
-        session
-            .exchange(request, service, operation)
-            .await
-            .map_err(into_azure)
+        self.0.send(request).await.map_err(into_azure)
     }
 }
 

@@ -1,11 +1,9 @@
-//! The token of one principal: when it is used, refreshed, dropped. No I/O, and the time is an
-//! argument.
+//! The token of one caller: when it is used, refreshed, dropped. No I/O, and the time is an argument.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::ReadError;
-use super::flight::Flight;
+use crate::flight::Flight;
 use crate::identity::VaultToken;
 
 /// A token with less life than this left is not used: it might end on its way.
@@ -17,12 +15,11 @@ const MOST_AHEAD: Duration = Duration::from_secs(20 * 60);
 /// How long after a refresh ahead of time failed, or a token was rejected, the next one is tried.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// The token of one principal.
-#[derive(Default)]
-pub(super) struct Tokens {
+/// The token of one caller. `E` says why there is none, `P` where the request for one is.
+pub(crate) struct Tokens<E, P = ()> {
     current: Option<Current>,
-    failure: Option<(Arc<ReadError>, Instant)>,
-    flight: Option<Flight<VaultToken>>,
+    failure: Option<(Arc<E>, Instant)>,
+    flight: Option<Flight<VaultToken, E, P>>,
     not_before: Option<Instant>,
     rejected: Option<Instant>,
 }
@@ -33,8 +30,20 @@ struct Current {
     life: Duration,
 }
 
-/// What a read does about its token.
-pub(super) enum Next {
+impl<E, P> Default for Tokens<E, P> {
+    fn default() -> Self {
+        Self {
+            current: None,
+            failure: None,
+            flight: None,
+            not_before: None,
+            rejected: None,
+        }
+    }
+}
+
+/// What a request does about its token.
+pub(crate) enum Next<E, P> {
     /// Uses it. `refresh`: somebody should ask for the next one.
     Use {
         /// The token.
@@ -43,15 +52,15 @@ pub(super) enum Next {
         refresh: bool,
     },
     /// Fails as the last try did.
-    Failed(Arc<ReadError>),
+    Failed(Arc<E>),
     /// Waits for one that is being asked for.
-    Join(Flight<VaultToken>),
+    Join(Flight<VaultToken, E, P>),
     /// Asks for one.
     Ask,
 }
 
-impl Tokens {
-    pub(super) fn next(&self, now: Instant) -> Next {
+impl<E, P> Tokens<E, P> {
+    pub(crate) fn next(&self, now: Instant) -> Next<E, P> {
         if let Some(current) = &self.current {
             let left = current.ends.saturating_duration_since(now);
             if left > LEAST_LIFE.min(current.life / 10) {
@@ -75,15 +84,15 @@ impl Tokens {
         }
     }
 
-    pub(super) fn take_off(&mut self, flight: Flight<VaultToken>) {
+    pub(crate) fn take_off(&mut self, flight: Flight<VaultToken, E, P>) {
         self.flight = Some(flight);
     }
 
-    pub(super) fn land(&mut self) {
+    pub(crate) fn land(&mut self) {
         self.flight = None;
     }
 
-    pub(super) fn store(&mut self, token: Arc<VaultToken>, now: Instant) {
+    pub(crate) fn store(&mut self, token: Arc<VaultToken>, now: Instant) {
         let life = token.lifetime();
         self.failure = None;
         self.not_before = None;
@@ -95,8 +104,8 @@ impl Tokens {
     }
 
     /// A refusal ends the token in use, too; an outage leaves it.
-    pub(super) fn fail(&mut self, error: Arc<ReadError>, now: Instant, until: Instant) {
-        if !error.is_outage() {
+    pub(crate) fn fail(&mut self, error: Arc<E>, outage: bool, now: Instant, until: Instant) {
+        if !outage {
             self.current = None;
         }
         self.not_before = Some(now + PAUSE);
@@ -105,7 +114,7 @@ impl Tokens {
 
     /// A vault did not take this token. Says whether to try again with another one: once in a
     /// while, because a vault that takes none would have us ask for ever.
-    pub(super) fn reject(&mut self, token: &Arc<VaultToken>, now: Instant) -> bool {
+    pub(crate) fn reject(&mut self, token: &Arc<VaultToken>, now: Instant) -> bool {
         let is_current = |current: &Current| Arc::ptr_eq(&current.token, token);
         if !self.current.as_ref().is_some_and(is_current) {
             // Another read has dropped it already.
@@ -121,18 +130,21 @@ impl Tokens {
         again
     }
 
-    pub(super) fn is_asking(&self) -> bool {
+    pub(crate) fn is_asking(&self) -> bool {
         self.flight.is_some()
     }
 
-    pub(super) fn is_idle(&self, now: Instant) -> bool {
+    pub(crate) fn is_idle(&self, now: Instant) -> bool {
         let failing = self.failure.as_ref().is_some_and(|(_, until)| now < *until);
         self.flight.is_none() && !failing
     }
 
     /// How long the token lives on.
-    pub(super) fn left(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn left(&self, now: Instant) -> Option<Duration> {
         let current = self.current.as_ref()?;
         Some(current.ends.saturating_duration_since(now))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,6 +172,13 @@ impl Transport {
         self.budgets.get(service, host, path)
     }
 
+    /// Bounds the requests per second to a vault, within the limit for every vault.
+    pub(crate) fn limit_vault(&self, host: &str, per_second: u32) {
+        let most = self.budgets.limits().requests_per_second;
+        let budget = self.budget(Service::Vault, host, "");
+        budget.limit(per_second.min(most));
+    }
+
     /// Opens the connection to a vault ahead of the first request to it, unless it is known to give
     /// no answers.
     pub(crate) async fn warm(&self, host: &str) -> Result<(), Unreachable> {

@@ -74,6 +74,11 @@ impl Core {
         }
     }
 
+    /// From now on no more requests per second than these.
+    pub(super) fn limit(&mut self, per_second: u32) {
+        self.pace.limit(per_second);
+    }
+
     /// Lets a request go, if it may.
     pub(super) fn admit(&mut self, now: Instant) -> Admission {
         let probe = match self.circuit.gate(now) {

@@ -58,6 +58,12 @@ impl Pace {
         }
     }
 
+    /// From now on no more than these. What is left of a larger limit's burst is cut.
+    pub(super) fn limit(&mut self, per_second: u32) {
+        self.limit = f64::from(per_second.max(1));
+        self.tokens = self.tokens.min(self.limit * BURST_SECONDS);
+    }
+
     /// Requests per second allowed now.
     pub(super) fn rate(&self, now: Instant) -> f64 {
         self.cut

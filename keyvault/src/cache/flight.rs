@@ -1,31 +1,14 @@
-//! A read that is under way, and those who wait for it.
+//! A read that is under way, and where it is.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
-
-use futures::FutureExt as _;
-use futures::future::{BoxFuture, Shared};
 
 use super::ReadError;
-use crate::Session;
+use crate::{Session, flight};
 
-pub(super) type Landed<T> = Result<Arc<T>, Arc<ReadError>>;
+pub(super) type Landed<T> = flight::Landed<T, ReadError>;
 
-/// A read that is under way. It runs in a task of its own, so that whoever gives up waiting takes
-/// nothing away from the others.
-pub(super) struct Flight<T = crate::Fetched> {
-    landing: Shared<BoxFuture<'static, Landed<T>>>,
-    progress: Arc<Progress>,
-}
-
-impl<T> Clone for Flight<T> {
-    fn clone(&self) -> Self {
-        Self {
-            landing: self.landing.clone(),
-            progress: Arc::clone(&self.progress),
-        }
-    }
-}
+/// A read, or the request for the token it needs.
+pub(super) type Flight<T = crate::Fetched> = flight::Flight<T, ReadError, Progress>;
 
 /// Where a read is, for those whose time is over before it lands.
 pub(super) struct Progress(Mutex<Waiting>);
@@ -51,37 +34,5 @@ impl Progress {
     pub(super) fn waiting(&self) -> Waiting {
         let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.clone()
-    }
-}
-
-impl<T: Send + Sync + 'static> Flight<T> {
-    /// Starts `read` in a task. `lost` is what a read that panics ends with.
-    pub(super) fn start(
-        progress: Arc<Progress>,
-        read: impl Future<Output = Landed<T>> + Send + 'static,
-        lost: impl FnOnce() -> ReadError + Send + 'static,
-    ) -> Self {
-        let task = tokio::spawn(read);
-        let landing = async move { task.await.unwrap_or_else(|_| Err(Arc::new(lost()))) };
-        Self {
-            landing: landing.boxed().shared(),
-            progress,
-        }
-    }
-
-    /// The result, or `None` at `until`.
-    pub(super) async fn landed(&self, until: Instant) -> Option<Landed<T>> {
-        tokio::time::timeout_at(until.into(), self.landing.clone())
-            .await
-            .ok()
-    }
-
-    pub(super) fn progress(&self) -> &Arc<Progress> {
-        &self.progress
-    }
-
-    /// Whether this is the same read.
-    pub(super) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.progress, &other.progress)
     }
 }

@@ -9,10 +9,11 @@ use futures::future::{Either, select};
 use super::flight::{Flight, Landed, Progress, Waiting};
 use super::principal::{Principal, PrincipalKey};
 use super::state::Place;
-use super::{Cache, Evicted, OUTAGE_FOR, ReadError, Reading, TokenEvent, entry, tokens};
+use super::{Cache, Evicted, OUTAGE_FOR, ReadError, Reading, TokenEvent, entry};
 use crate::error::{FetchError, FetchProblem, TokenError};
 use crate::identity::{self, VaultToken};
 use crate::session::{Session, Tally};
+use crate::tokens;
 use crate::transport::Unreachable;
 use crate::{Fetched, Identity, VaultHost, vault};
 
@@ -322,7 +323,8 @@ impl TokenLanding<'_> {
                     Ok(token) => holding.tokens.store(Arc::clone(token), now),
                     Err(error) => {
                         let until = now + cache.pause(error);
-                        holding.tokens.fail(Arc::clone(error), now, until);
+                        let outage = error.is_outage();
+                        holding.tokens.fail(Arc::clone(error), outage, now, until);
                     }
                 }
             }

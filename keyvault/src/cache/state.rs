@@ -5,9 +5,11 @@ use std::collections::hash_map;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::ReadError;
 use super::entry::Entry;
+use super::flight::Progress;
 use super::principal::PrincipalKey;
-use super::tokens::Tokens;
+use crate::tokens::Tokens;
 use crate::{Identity, ObjectId, VaultHost};
 
 /// Where an object is.
@@ -32,7 +34,7 @@ pub(super) struct State {
 pub(super) struct Holding {
     /// With the proof that came last.
     pub(super) identity: Identity,
-    pub(super) tokens: Tokens,
+    pub(super) tokens: Tokens<ReadError, Progress>,
     pub(super) vaults: HashMap<VaultHost, HashMap<ObjectId, Entry>>,
     /// Counts Entra's refusals. What was asked for before one is not kept after it.
     pub(super) refusals: u64,

@@ -1,6 +1,5 @@
 mod entries;
 mod states;
-mod token;
 
 use std::time::{Duration, Instant};
 

@@ -3,7 +3,8 @@
 use std::error::Error as StdError;
 
 use azure_core::error::ErrorKind;
-use azure_core::http::headers::HeaderName;
+use azure_core::http::StatusCode;
+use azure_core::http::headers::{HeaderName, Headers};
 use serde::Deserialize;
 
 use crate::text::printable;
@@ -22,14 +23,38 @@ pub(super) enum Cause {
 
 /// An answer that was not a success.
 #[derive(Debug, Default)]
-pub(super) struct Refusal {
-    pub(super) status: u16,
-    pub(super) request_id: Option<String>,
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) request_id: Option<String>,
     /// Key Vault: `error.code` and `error.innererror.code`; Entra: `error` and the first of
     /// `error_codes`.
     pub(super) code: Option<String>,
     pub(super) inner_code: Option<String>,
     pub(super) message: String,
+}
+
+impl Refusal {
+    /// Reads an answer.
+    pub(crate) fn new(status: StatusCode, headers: &Headers, body: &[u8]) -> Self {
+        const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
+        let mut refusal = Self {
+            status: u16::from(status),
+            request_id: headers
+                .get_optional_string(&REQUEST_ID)
+                .map(|id| printable(&id, 64)),
+            ..Self::default()
+        };
+        read_body(body, &mut refusal);
+        refusal
+    }
+
+    /// The code with the inner one.
+    pub(crate) fn both_codes(&self) -> Option<String> {
+        match (&self.code, &self.inner_code) {
+            (Some(code), Some(inner)) => Some(format!("{code}/{inner}")),
+            (code, inner) => code.clone().or_else(|| inner.clone()),
+        }
+    }
 }
 
 pub(super) fn cause(error: &azure_core::Error) -> Cause {
@@ -46,19 +71,13 @@ pub(super) fn cause(error: &azure_core::Error) -> Cause {
                 ..
             } = error.kind()
         {
-            let mut found = Refusal {
-                status: u16::from(*status),
-                ..Refusal::default()
-            };
-            if let Some(response) = raw_response {
-                const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
-                found.request_id = response
-                    .headers()
-                    .get_optional_string(&REQUEST_ID)
-                    .map(|id| printable(&id, 64));
-                read_body(response.body().as_ref(), &mut found);
-            }
-            refusal = Some(found);
+            refusal = Some(match raw_response {
+                Some(answer) => Refusal::new(*status, answer.headers(), answer.body().as_ref()),
+                None => Refusal {
+                    status: u16::from(*status),
+                    ..Refusal::default()
+                },
+            });
         }
         current = error.source();
     }

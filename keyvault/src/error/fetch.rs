@@ -111,19 +111,7 @@ impl FetchError {
     }
 
     pub(crate) fn deadline(session: &Session, identity: &str, object: &ObjectId) -> Self {
-        let host = session.vault_host();
-        let (problem, status) = match session.last_failure(host) {
-            Some(Failure::Status(429)) => (FetchProblem::Throttled, Some(429)),
-            Some(Failure::Status(status @ 500..)) => (FetchProblem::Failing(status), Some(status)),
-            Some(Failure::Unreachable(error)) => (FetchProblem::Unreachable(error), None),
-            Some(Failure::Status(_)) | None => {
-                let host = host.to_owned();
-                (
-                    FetchProblem::Unreachable(Unreachable::Deadline { host }),
-                    None,
-                )
-            }
-        };
+        let (problem, status) = overdue(session);
         Self {
             status,
             ..Self::new(session, identity, object, problem)
@@ -148,13 +136,9 @@ impl FetchError {
             ),
             Cause::Answer(refusal) => {
                 let problem = problem(&refusal);
-                let code = match (refusal.code, refusal.inner_code) {
-                    (Some(code), Some(inner)) => Some(format!("{code}/{inner}")),
-                    (code, inner) => code.or(inner),
-                };
                 Self {
                     status: Some(refusal.status),
-                    code,
+                    code: refusal.both_codes(),
                     request_id: refusal.request_id,
                     ..Self::new(session, identity, object, problem)
                 }
@@ -193,23 +177,65 @@ impl FetchError {
 
     /// What it means for whoever asked.
     pub fn category(&self) -> Category {
-        match &self.problem {
-            FetchProblem::NotFound => Category::NotFound,
-            FetchProblem::Disabled
-            | FetchProblem::NotIssued
-            | FetchProblem::UnsupportedKey { .. } => Category::FailedPrecondition,
-            FetchProblem::Forbidden(_) => Category::PermissionDenied,
-            FetchProblem::TokenRejected { .. } => Category::Unauthenticated,
-            FetchProblem::Refused { .. } => Category::InvalidArgument,
-            FetchProblem::Throttled | FetchProblem::Failing(_) | FetchProblem::Unreachable(_) => {
-                Category::Unreachable
+        self.problem.category()
+    }
+}
+
+impl FetchProblem {
+    /// What it means for whoever asked.
+    pub fn category(&self) -> Category {
+        match self {
+            Self::NotFound => Category::NotFound,
+            Self::Disabled | Self::NotIssued | Self::UnsupportedKey { .. } => {
+                Category::FailedPrecondition
             }
-            FetchProblem::BadAnswer { .. } => Category::Internal,
+            Self::Forbidden(_) => Category::PermissionDenied,
+            Self::TokenRejected { .. } => Category::Unauthenticated,
+            Self::Refused { .. } => Category::InvalidArgument,
+            Self::Throttled | Self::Failing(_) | Self::Unreachable(_) => Category::Unreachable,
+            Self::BadAnswer { .. } => Category::Internal,
+        }
+    }
+
+    /// Whether it says nothing about the object and who may read it, so that what was known before
+    /// may stand in.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Throttled
+            | Self::Failing(_)
+            | Self::Unreachable(_)
+            | Self::BadAnswer { .. }
+            // The network's refusals: who asks and what for did not matter.
+            | Self::Forbidden(Forbidden::Firewall | Forbidden::PrivateOnly) => true,
+            Self::NotFound
+            | Self::Disabled
+            | Self::Forbidden(_)
+            | Self::TokenRejected { .. }
+            | Self::Refused { .. }
+            | Self::NotIssued
+            | Self::UnsupportedKey { .. } => false,
         }
     }
 }
 
-fn problem(refusal: &Refusal) -> FetchProblem {
+/// What became of a request to the session's vault whose time is over, with the HTTP status if there
+/// was one.
+pub(crate) fn overdue(session: &Session) -> (FetchProblem, Option<u16>) {
+    let host = session.vault_host();
+    match session.last_failure(host) {
+        Some(Failure::Status(429)) => (FetchProblem::Throttled, Some(429)),
+        Some(Failure::Status(status @ 500..)) => (FetchProblem::Failing(status), Some(status)),
+        Some(Failure::Unreachable(error)) => (FetchProblem::Unreachable(error), None),
+        Some(Failure::Status(_)) | None => {
+            let host = host.to_owned();
+            let deadline = Unreachable::Deadline { host };
+            (FetchProblem::Unreachable(deadline), None)
+        }
+    }
+}
+
+/// What a vault's refusal means.
+pub(crate) fn problem(refusal: &Refusal) -> FetchProblem {
     let inner = refusal.inner_code.as_deref();
     match refusal.status {
         401 => FetchProblem::TokenRejected {
@@ -247,7 +273,7 @@ const VAULT_CHARS: usize = 40;
 /// The same for a host; those of the clouds' vaults are never longer.
 const HOST_CHARS: usize = 56;
 
-fn shortened(name: &str, most: usize) -> String {
+pub(crate) fn shortened(name: &str, most: usize) -> String {
     match name.get(..most) {
         Some(start) if name.len() > most => format!("{start}…"),
         _ => name.to_owned(),
@@ -362,7 +388,7 @@ impl fmt::Display for FetchError {
                 write!(
                     f,
                     "vault {vault} cannot be read: {unreachable}{}",
-                    remedy(unreachable)
+                    remedy(unreachable, "provider")
                 )
             }
             FetchProblem::BadAnswer { what } => write!(

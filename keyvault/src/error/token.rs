@@ -1,11 +1,8 @@
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
-
 use super::Category;
 use super::azure::{Cause, Refusal, cause};
+use crate::Claims;
 use crate::identity::Identity;
 use crate::session::{Failure, Session};
 use crate::text::printable;
@@ -271,7 +268,7 @@ impl fmt::Display for TokenError {
                 write!(
                     f,
                     "no token for {client}: {unreachable}{}",
-                    remedy(unreachable)
+                    remedy(unreachable, "provider")
                 )
             }
             TokenProblem::BadAnswer => write!(
@@ -283,36 +280,42 @@ impl fmt::Display for TokenError {
     }
 }
 
-/// What to do about an endpoint that cannot be reached, as the end of a sentence.
-pub(super) fn remedy(unreachable: &Unreachable) -> &'static str {
+/// What to do about an endpoint that `program` cannot reach, as the end of a sentence.
+pub(crate) fn remedy(unreachable: &Unreachable, program: &str) -> String {
     match unreachable {
         Unreachable::Name { .. } => {
             ": check the name, the cloud and the node's DNS (a private endpoint needs its zone)"
+                .to_owned()
         }
-        Unreachable::NameTimeout { .. } => {
-            ": check the node's DNS and the way to it (a NetworkPolicy must let the provider ask)"
-        }
+        Unreachable::NameTimeout { .. } => format!(
+            ": check the node's DNS and the way to it (a NetworkPolicy must let the {program} ask)"
+        ),
         Unreachable::Connect { .. }
         | Unreachable::Silent { .. }
         | Unreachable::Deadline { .. }
         | Unreachable::Broken { .. } => {
-            ": check the network path, firewall and proxy settings of the provider"
+            format!(": check the network path, firewall and proxy settings of the {program}")
         }
         Unreachable::ProxyUntrusted { .. } => {
-            ": add the CA that signed it to the bundle that SSL_CERT_FILE names"
+            ": add the CA that signed it to the bundle that SSL_CERT_FILE names".to_owned()
         }
-        Unreachable::Proxy { .. } => ": check HTTPS_PROXY in the provider's environment",
+        Unreachable::Proxy { .. } => {
+            format!(": check HTTPS_PROXY in the {program}'s environment")
+        }
         Unreachable::ProxyRefused { status: 407, .. } => {
-            ": put the proxy's user and password into HTTPS_PROXY"
+            ": put the proxy's user and password into HTTPS_PROXY".to_owned()
         }
         Unreachable::ProxyRefused { .. } => {
-            ": allow the host there or add it to NO_PROXY; check that the host exists"
+            ": allow the host there or add it to NO_PROXY; check that the host exists".to_owned()
         }
         Unreachable::Untrusted { .. } => {
             ": if a proxy inspects TLS, add its CA to the bundle that SSL_CERT_FILE names"
+                .to_owned()
         }
-        Unreachable::Tls { .. } => ": check for a proxy or firewall that interferes with TLS",
-        Unreachable::TooLarge { .. } | Unreachable::WrongHost { .. } => "",
+        Unreachable::Tls { .. } => {
+            ": check for a proxy or firewall that interferes with TLS".to_owned()
+        }
+        Unreachable::TooLarge { .. } | Unreachable::WrongHost { .. } => String::new(),
     }
 }
 
@@ -367,29 +370,13 @@ fn imds_problem(refusal: &Refusal) -> TokenProblem {
     }
 }
 
-/// The claims that Entra compares with a federated identity credential. Read without verification,
-/// to tell the reader which credential is missing; nothing is decided by them.
-#[derive(Deserialize, Default)]
-struct Claims {
-    #[serde(default)]
-    iss: String,
-    #[serde(default)]
-    sub: String,
-}
-
 fn mismatch(code: u32, identity: &Identity) -> String {
     let Identity::WorkloadIdentity { token, .. } = identity else {
         return String::new();
     };
-    let claims: Claims = token
-        .expose_str()
-        .ok()
-        .and_then(|token| token.split('.').nth(1))
-        .and_then(|payload| URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok())
-        .and_then(|payload| serde_json::from_slice(&payload).ok())
-        .unwrap_or_default();
-    let issuer = printable(&claims.iss, 100);
-    let subject = printable(&claims.sub, 110);
+    let claims = Claims::of(token);
+    let issuer = printable(&claims.issuer, 100);
+    let subject = printable(&claims.subject, 110);
     match code {
         700211 => format!("issuer '{issuer}' (to the last slash)"),
         700212 => "the audience of the token (by default api://AzureADTokenExchange)".to_owned(),

@@ -3,26 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::ReadError;
-use super::super::flight::{Flight, Progress, Waiting};
-use super::super::tokens::{Next, Tokens};
-use super::principal;
-use crate::error::{TokenError, TokenProblem};
+use super::{Next, Tokens};
+use crate::flight::Flight;
 use crate::identity::VaultToken;
-use crate::testing::session;
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn failure(problem: TokenProblem) -> Arc<ReadError> {
-    let mut error = TokenError::deadline(&session(), &principal("payments").identity);
-    error.problem = problem;
-    Arc::new(ReadError::Token(error))
-}
-
 /// What comes next, in one word.
-fn next(tokens: &Tokens, now: Instant) -> &'static str {
+fn next(tokens: &Tokens<&'static str>, now: Instant) -> &'static str {
     match tokens.next(now) {
         Next::Use { refresh: false, .. } => "use",
         Next::Use { refresh: true, .. } => "use and refresh",
@@ -56,7 +46,7 @@ fn a_refresh_that_fails_for_want_of_an_answer_leaves_the_token_in_use() {
     let mut tokens = Tokens::default();
     tokens.store(Arc::new(VaultToken::living(3600)), start);
     let late = start + seconds(3300);
-    tokens.fail(failure(TokenProblem::Failing(503)), late, late + seconds(2));
+    tokens.fail(Arc::new("HTTP 503"), true, late, late + seconds(2));
     assert_eq!(next(&tokens, late), "use");
     assert_eq!(next(&tokens, late + seconds(10)), "use and refresh");
 }
@@ -66,8 +56,12 @@ fn a_refusal_ends_the_token_in_use() {
     let start = Instant::now();
     let mut tokens = Tokens::default();
     tokens.store(Arc::new(VaultToken::living(3600)), start);
-    let refused = failure(TokenProblem::UnknownClient);
-    tokens.fail(refused, start, start + seconds(10));
+    tokens.fail(
+        Arc::new("unknown client"),
+        false,
+        start,
+        start + seconds(10),
+    );
     assert_eq!(next(&tokens, start), "failed");
     assert_eq!(next(&tokens, start + seconds(10)), "ask");
 }
@@ -95,9 +89,8 @@ fn a_rejected_token_is_dropped_once_in_a_while_for_all_who_used_it() {
 async fn whoever_comes_while_a_token_is_asked_for_joins() {
     let now = Instant::now();
     let mut tokens = Tokens::default();
-    let progress = Progress::new(Waiting::Token(session()));
     tokens.take_off(Flight::start(
-        progress,
+        Arc::default(),
         std::future::pending(),
         || unreachable!(),
     ));

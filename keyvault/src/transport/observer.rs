@@ -79,6 +79,10 @@ pub enum Operation {
     GetKey,
     /// One certificate.
     GetCertificate,
+    /// A page of the objects of a type.
+    ListObjects,
+    /// A page of the versions of an object.
+    ListVersions,
     /// Anything else.
     Other,
 }
@@ -91,16 +95,24 @@ impl Operation {
             Self::GetSecret => "get_secret",
             Self::GetKey => "get_key",
             Self::GetCertificate => "get_certificate",
+            Self::ListObjects => "list_objects",
+            Self::ListVersions => "list_versions",
             Self::Other => "other",
         }
     }
 
     pub(crate) fn of_vault_path(path: &str) -> Self {
-        match path.split('/').nth(1) {
+        let mut segments = path.split('/').skip(1);
+        let get = match segments.next() {
             Some("secrets") => Self::GetSecret,
             Some("keys") => Self::GetKey,
             Some("certificates") => Self::GetCertificate,
-            _ => Self::Other,
+            _ => return Self::Other,
+        };
+        match (segments.next(), segments.next()) {
+            (None | Some(""), _) => Self::ListObjects,
+            (_, Some("versions")) => Self::ListVersions,
+            _ => get,
         }
     }
 }
