@@ -6,4 +6,5 @@
 //! [`resolve`] asks vaults, and what runs around them acts.
 
 pub mod observed;
+pub mod resolve;
 pub mod secrets_store;

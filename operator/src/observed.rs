@@ -1,13 +1,13 @@
 //! What is: in the cluster, and in the vault. Whoever plans is given these and looks nowhere else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use vaultbind_crds::VaultClass;
 use vaultbind_crds::binding::ObjectType;
-use vaultbind_keyvault::TokenError;
 use vaultbind_keyvault::metadata::{ListError, Version};
+use vaultbind_keyvault::{TokenError, VersionId};
 
 use crate::secrets_store::{MountedObject, SecretProviderClass};
 
@@ -66,6 +66,9 @@ pub struct Question {
     pub asker: Asker,
     /// Named objects whose versions are wanted.
     pub objects: Vec<Key>,
+    /// Versions, of named and of selected objects, that matter whether or not they are the newest:
+    /// pinned ones, previous ones that are kept, and those a binding names.
+    pub held: BTreeMap<Key, BTreeSet<VersionId>>,
     /// Selections.
     pub selections: Vec<Selection>,
     /// Requests per second that the vault may get from the operator.
@@ -167,9 +170,10 @@ pub struct VaultAnswer {
     pub at: Timestamp,
     /// Whose token was used; absent for the operator's own.
     pub subject: Option<Subject>,
-    /// Versions of all named and selected objects. A name that the vault does not have has none.
+    /// Versions of all named and selected objects, newest first: the 25 newest, and of the older ones
+    /// those that are held. A name that the vault does not have has none.
     pub versions: BTreeMap<Key, Result<Vec<Version>, Arc<ListError>>>,
-    /// Names of what each selection found, by the selection's name, in order; more than `max + 1` are
-    /// not told.
+    /// Names, in lower case, of what each selection found, by the selection's name, in order. More than
+    /// `max + 1` are not told, and of more than `max` no versions.
     pub selected: BTreeMap<String, Result<Vec<String>, Arc<ListError>>>,
 }

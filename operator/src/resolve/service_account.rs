@@ -1,0 +1,203 @@
+//! Tokens of ServiceAccounts: what proves to Entra that the operator asks as a workload.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::Api;
+use kube::api::PostParams;
+use vaultbind_keyvault::metadata::IdentitySource;
+use vaultbind_keyvault::text::printable;
+use vaultbind_keyvault::{Claims, ClientId, Identity, Sensitive, TenantId};
+
+use crate::observed::Subject;
+
+/// The shortest that the API server gives; Entra wants it for a moment only.
+const TOKEN_SECONDS: i64 = 600;
+
+/// Where tokens of ServiceAccounts come from.
+#[async_trait]
+pub trait Tokens: Send + Sync {
+    /// A token for one audience.
+    ///
+    /// # Errors
+    /// What is missing and the remedy, for people; the same text at every try.
+    async fn token(
+        &self,
+        namespace: &str,
+        service_account: &str,
+        audience: &str,
+    ) -> Result<Sensitive, String>;
+}
+
+/// The API server, by way of TokenRequest.
+#[derive(Clone)]
+pub struct KubeTokens(kube::Client);
+
+impl KubeTokens {
+    /// Asks with this client.
+    pub fn new(client: kube::Client) -> Self {
+        Self(client)
+    }
+}
+
+impl fmt::Debug for KubeTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KubeTokens")
+    }
+}
+
+#[async_trait]
+impl Tokens for KubeTokens {
+    async fn token(
+        &self,
+        namespace: &str,
+        service_account: &str,
+        audience: &str,
+    ) -> Result<Sensitive, String> {
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.0.clone(), namespace);
+        let request = TokenRequest {
+            spec: TokenRequestSpec {
+                audiences: vec![audience.to_owned()],
+                expiration_seconds: Some(TOKEN_SECONDS),
+                bound_object_ref: None,
+            },
+            ..TokenRequest::default()
+        };
+        let asked = accounts
+            .create_token_request(service_account, &PostParams::default(), &request)
+            .await;
+        let answer = asked.map_err(|error| {
+            tracing::debug!(namespace, service_account, %error, "no token of the ServiceAccount");
+            no_token(namespace, service_account, &error)
+        })?;
+        let token = answer.status.map(|status| Sensitive::from(status.token));
+        token.filter(|token| !token.is_empty()).ok_or_else(|| {
+            format!(
+                "the API server's answer has no token of ServiceAccount \
+                 {namespace}/{service_account}: check its version and its admission webhooks"
+            )
+        })
+    }
+}
+
+fn no_token(namespace: &str, service_account: &str, error: &kube::Error) -> String {
+    let account = format!("ServiceAccount {namespace}/{service_account}");
+    let status = match error {
+        kube::Error::Api(status) => status,
+        _ => {
+            return format!(
+                "the API server gave no token of {account}, as it could not be reached: check the \
+                 operator's connection to it"
+            );
+        }
+    };
+    match status.code {
+        404 => format!(
+            "{account} does not exist: kubectl create serviceaccount -n {namespace} \
+             {service_account}, or correct identity.serviceAccountName"
+        ),
+        403 => {
+            let words = printable(&status.message, 200);
+            format!(
+                "the API server does not let the operator have a token of {account} ({words}): it \
+                 needs create on serviceaccounts/token in namespace {namespace}, and no admission \
+                 policy against it"
+            )
+        }
+        code => {
+            let reason = printable(&status.reason, 64);
+            format!(
+                "the API server gave no token of {account} (HTTP {code} {reason}): look into its \
+                 log, and into that of its admission webhooks"
+            )
+        }
+    }
+}
+
+/// A workload's identity, proved by its ServiceAccount.
+pub(super) struct Workload {
+    pub(super) tokens: Arc<dyn Tokens>,
+    pub(super) tenant: TenantId,
+    pub(super) client: ClientId,
+    pub(super) namespace: String,
+    pub(super) service_account: String,
+    pub(super) audience: String,
+    /// Of the last token, for those who are told whose it was.
+    pub(super) subject: Mutex<Option<Subject>>,
+}
+
+impl Workload {
+    pub(super) fn subject(&self) -> Option<Subject> {
+        let subject = self.subject.lock();
+        subject.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[async_trait]
+impl IdentitySource for Workload {
+    fn name(&self) -> &str {
+        self.client.as_str()
+    }
+
+    async fn identity(&self) -> Result<Identity, String> {
+        let Self {
+            tokens,
+            namespace,
+            service_account,
+            audience,
+            ..
+        } = self;
+        let token = tokens.token(namespace, service_account, audience).await?;
+        let claims = Claims::of(&token);
+        let subject = Subject {
+            issuer: printable(&claims.issuer, 512),
+            subject: printable(&claims.subject, 512),
+            audience: printable(&claims.audience, 512),
+        };
+        *self.subject.lock().unwrap_or_else(PoisonError::into_inner) = Some(subject);
+        Ok(Identity::WorkloadIdentity {
+            tenant: self.tenant.clone(),
+            client: self.client.clone(),
+            token,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    fn told(code: u16, reason: &str, message: &str) -> String {
+        let status = Status::failure(message, reason).with_code(code);
+        no_token("pay", "api", &kube::Error::Api(Box::new(status)))
+    }
+
+    #[test]
+    fn a_refusal_of_the_api_server_names_the_remedy() {
+        for (code, reason, message, expected) in [
+            (
+                404,
+                "NotFound",
+                "",
+                "kubectl create serviceaccount -n pay api",
+            ),
+            (
+                403,
+                "Forbidden",
+                "policy \"P4\" denied",
+                "policy \"P4\" denied",
+            ),
+            (403, "Forbidden", "", "create on serviceaccounts/token"),
+            (500, "InternalError", "etcd", "HTTP 500 InternalError"),
+        ] {
+            let text = told(code, reason, message);
+            assert!(text.contains(expected), "{text}");
+            assert!(text.contains("ServiceAccount pay/api"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Who asks which vault, from how a question says it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use vaultbind_keyvault::cache::ServiceAccount;
+use vaultbind_keyvault::error::{FetchProblem, TokenError, TokenProblem};
+use vaultbind_keyvault::metadata::{Caller, IdentitySource, List, ListError, Whose};
+use vaultbind_keyvault::transport::Unreachable;
+use vaultbind_keyvault::{AllowedHost, VaultHost};
+use vaultbind_keyvault::{ObjectName, VaultName};
+
+use super::service_account::Workload;
+use super::{Memory, Resolver, sweep};
+use crate::observed::{self, Answer, Asker, Question, Subject, VaultAnswer, VaultRef};
+
+/// Who asks which vault.
+pub(super) struct Who {
+    pub(super) caller: Caller,
+    pub(super) source: Arc<dyn IdentitySource>,
+    /// Absent for the operator itself.
+    workload: Option<Arc<Workload>>,
+    pub(super) vault: VaultHost,
+    pub(super) requests_per_second: u32,
+}
+
+impl Who {
+    /// Whose token is in use.
+    pub(super) fn subject(&self) -> Option<Subject> {
+        self.workload.as_ref()?.subject()
+    }
+}
+
+impl Resolver {
+    /// Who asks; or the answer, if nobody can.
+    pub(super) fn who(&self, question: &Question, now: Instant) -> Result<Who, Box<Answer>> {
+        let asker = &question.asker;
+        let cloud = asker.cloud;
+        let vault = self.vault(question)?;
+        let mut memory = self.memory();
+        let requests_per_second = memory.budget(vault.host(), question.requests_per_second, now);
+        let (whose, source, workload): (_, Arc<dyn IdentitySource>, _) = match &asker.caller {
+            observed::Caller::Operator => {
+                let own = self.own.clone().ok_or_else(|| {
+                    Box::new(Answer::NoServiceAccountToken(
+                        "the class wants the operator to ask as itself (detection: Operator), but \
+                         it has no identity: give it one by operator.azure.clientID and \
+                         operator.azure.tenantID, or set detection: Workload"
+                            .to_owned(),
+                    ))
+                })?;
+                (Whose::Own, own, None)
+            }
+            observed::Caller::Workload { .. } => {
+                let whose = whose(asker)?;
+                let caller = Caller {
+                    cloud,
+                    whose: whose.clone(),
+                };
+                let workload = self.workload(&mut memory, &caller, now);
+                let workload =
+                    workload.ok_or_else(|| unknown(asker, TokenProblem::UnknownClient))?;
+                (whose, Arc::clone(&workload) as _, Some(workload))
+            }
+        };
+        Ok(Who {
+            caller: Caller { cloud, whose },
+            source,
+            workload,
+            vault,
+            requests_per_second,
+        })
+    }
+
+    fn workload(
+        &self,
+        memory: &mut Memory,
+        caller: &Caller,
+        now: Instant,
+    ) -> Option<Arc<Workload>> {
+        let Whose::Workload {
+            tenant,
+            client,
+            service_account,
+            audience,
+        } = &caller.whose
+        else {
+            return None;
+        };
+        let (workload, used) = memory.workloads.entry(caller.clone()).or_insert_with(|| {
+            let workload = Workload {
+                tokens: Arc::clone(&self.tokens),
+                tenant: tenant.clone(),
+                client: client.clone(),
+                namespace: service_account.namespace.clone(),
+                service_account: service_account.name.clone(),
+                audience: audience.clone(),
+                subject: Mutex::default(),
+            };
+            (Arc::new(workload), now)
+        });
+        *used = now;
+        Some(Arc::clone(workload))
+    }
+
+    /// The one place where a vault's name or host becomes the host that is asked.
+    fn vault(&self, question: &Question) -> Result<VaultHost, Box<Answer>> {
+        let Asker { cloud, vault, .. } = &question.asker;
+        let (host, known) = match vault {
+            VaultRef::Name(name) => {
+                let host = format!("{name}.{}", cloud.vault_suffix());
+                (host, name.parse::<VaultName>().ok())
+            }
+            VaultRef::Host(host) => {
+                let name = host.strip_suffix(cloud.vault_suffix());
+                let name = name.and_then(|name| name.strip_suffix('.'));
+                (host.clone(), name.and_then(|name| name.parse().ok()))
+            }
+        };
+        if let Some(name) = known {
+            return Ok(VaultHost::new(*cloud, &name));
+        }
+        let allowed = host
+            .parse::<AllowedHost>()
+            .ok()
+            .filter(|host| self.options.allowed_hosts.contains(host));
+        allowed
+            .map(|host| VaultHost::from(&host))
+            .ok_or_else(|| Box::new(not_allowed(question, host)))
+    }
+}
+
+fn whose(asker: &Asker) -> Result<Whose, Box<Answer>> {
+    let observed::Caller::Workload {
+        client,
+        namespace,
+        service_account,
+        audience,
+    } = &asker.caller
+    else {
+        return Ok(Whose::Own);
+    };
+    let tenant = asker.tenant.parse();
+    Ok(Whose::Workload {
+        tenant: tenant.map_err(|_| unknown(asker, TokenProblem::UnknownTenant))?,
+        client: client
+            .parse()
+            .map_err(|_| unknown(asker, TokenProblem::UnknownClient))?,
+        service_account: ServiceAccount {
+            namespace: namespace.clone(),
+            name: service_account.clone(),
+        },
+        audience: audience.clone(),
+    })
+}
+
+/// What Entra would say of a tenant or client that cannot be one.
+fn unknown(asker: &Asker, problem: TokenProblem) -> Box<Answer> {
+    let identity = match &asker.caller {
+        observed::Caller::Workload { client, .. } => client.clone(),
+        observed::Caller::Operator => String::new(),
+    };
+    let error = TokenError {
+        problem,
+        identity,
+        tenant: Some(asker.tenant.clone()),
+        host: asker.cloud.login_host().to_owned(),
+        status: None,
+        request_id: None,
+        detail: String::new(),
+    };
+    Box::new(Answer::NoToken(Arc::new(error), Subject::default()))
+}
+
+/// A host to which no token may go: nothing is asked, and every object says so.
+fn not_allowed(question: &Question, host: String) -> Answer {
+    let identity = match &question.asker.caller {
+        observed::Caller::Workload { client, .. } => client.clone(),
+        observed::Caller::Operator => String::new(),
+    };
+    let expected = format!(
+        "vaults of {} and hosts that the operator allows",
+        question.asker.cloud.vault_suffix()
+    );
+    let error = |list| {
+        let host = host.clone();
+        let expected = expected.clone();
+        Arc::new(ListError {
+            problem: FetchProblem::Unreachable(Unreachable::WrongHost {
+                host: host.clone(),
+                expected,
+            }),
+            list,
+            host,
+            identity: identity.clone(),
+            status: None,
+            code: None,
+            request_id: None,
+        })
+    };
+    let versions = question.objects.iter().map(|key| {
+        let object_type = sweep::object_type(key.type_);
+        let list = match key.name.parse::<ObjectName>() {
+            Ok(name) => List::Versions(object_type, name),
+            Err(_) => List::Objects(object_type),
+        };
+        (key.clone(), Err(error(list)))
+    });
+    let selected = question.selections.iter().map(|selection| {
+        let list = List::Objects(sweep::object_type(selection.type_));
+        (selection.name.clone(), Err(error(list)))
+    });
+    Answer::Vault(VaultAnswer {
+        at: Timestamp::now(),
+        subject: None,
+        versions: versions.collect(),
+        selected: selected.collect(),
+    })
+}
