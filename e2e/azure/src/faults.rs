@@ -44,6 +44,8 @@ pub(crate) enum Outcome {
     Hang,
     Drop,
     Garbage,
+    /// This body.
+    Json(String),
     /// The barrier did not fill in time.
     BarrierTimeout,
 }
@@ -200,6 +202,7 @@ impl Faults {
                 Action::Hang => Outcome::Hang,
                 Action::Drop => Outcome::Drop,
                 Action::Garbage => Outcome::Garbage,
+                Action::Json { body } => Outcome::Json(body.to_string()),
             };
             return (steps, outcome);
         }

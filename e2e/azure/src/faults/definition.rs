@@ -1,6 +1,7 @@
 //! What a fault is: which calls it strikes and what it does, as Rust and as JSON.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Probe;
 use super::pattern::matches_pattern;
@@ -106,6 +107,11 @@ pub enum Action {
     },
     /// Answers 200 with a body that is not what the content type says.
     Garbage,
+    /// Answers 200 with this JSON, such as a page of a list that no vault would send.
+    Json {
+        /// The body.
+        body: Value,
+    },
     /// Moves the clock that token times are made and judged by.
     Skew {
         /// Seconds ahead; negative is behind.

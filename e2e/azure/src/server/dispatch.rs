@@ -164,14 +164,8 @@ async fn conclude(
             }
             answer
         }
-        Outcome::Garbage => {
-            let mut answer = Response::new(Bytes::from_static(b"\x00\xff{\"value\":<html>"));
-            let json = HeaderValue::from_static("application/json; charset=utf-8");
-            answer
-                .headers_mut()
-                .insert(http::header::CONTENT_TYPE, json);
-            answer
-        }
+        Outcome::Garbage => json(Bytes::from_static(b"\x00\xff{\"value\":<html>")),
+        Outcome::Json(body) => json(Bytes::from(body.clone())),
         // Hanging and dropped calls have left already.
         Outcome::BarrierTimeout | Outcome::Hang | Outcome::Drop => failure(504),
     };
@@ -180,6 +174,16 @@ async fn conclude(
         Destination::Entra(_) | Destination::Imds => None,
     };
     (answer, client_id)
+}
+
+/// A body that is said to be JSON.
+fn json(body: Bytes) -> Answer {
+    let mut answer = Response::new(body);
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
+    answer
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, json);
+    answer
 }
 
 /// `token_now` is the clock that token times are made and judged by.

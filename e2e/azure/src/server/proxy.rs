@@ -98,6 +98,7 @@ async fn decide(
         }
         Outcome::BarrierTimeout => return Ok(Some(refused(504, None))),
         Outcome::Garbage => return Ok(Some(text(502, "\u{fffd}\u{fffd}\u{fffd}"))),
+        Outcome::Json(body) => return Ok(Some(text(502, &body))),
         Outcome::Hang => return Err(never_answer(state, connection).await),
         Outcome::Drop => {
             connection.abort.cancel();

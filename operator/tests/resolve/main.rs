@@ -1,0 +1,16 @@
+//! Questions to an emulated Azure, over real sockets: what they cost, and what is told of failures.
+
+// Tests fail by panicking.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod failures;
+mod hostile;
+mod identities;
+mod looks;
+mod selections;
+mod stage;
