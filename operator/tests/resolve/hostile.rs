@@ -32,7 +32,12 @@ async fn a_link_to_another_host_or_to_a_value_is_not_followed() {
         "https://evil.example/secrets?api-version=7.4",
         "http://kv-payments-prod.vault.azure.net/secrets?api-version=7.4",
     ] {
-        answer_with(&stage, "/secrets", json!({"value": [], "nextLink": link}), Some(1));
+        answer_with(
+            &stage,
+            "/secrets",
+            json!({"value": [], "nextLink": link}),
+            Some(1),
+        );
         let answer = stage.ask(&selection("s", &[], 5), NOW).await;
         let error = answer.selected["all"].clone().unwrap_err();
         let wrong = FetchProblem::Unreachable(Unreachable::WrongHost {
@@ -40,11 +45,19 @@ async fn a_link_to_another_host_or_to_a_value_is_not_followed() {
             expected: String::new(),
         });
         let same = std::mem::discriminant(&error.problem) == std::mem::discriminant(&wrong);
-        assert!(same && error.to_string().contains("may be asked"), "{link}: {error}");
+        assert!(
+            same && error.to_string().contains("may be asked"),
+            "{link}: {error}"
+        );
         assert_eq!(stage.cost().0, 1, "{link}");
     }
     let link = format!("{HOST}/secrets/s00?api-version=7.4");
-    answer_with(&stage, "/secrets", json!({"value": [], "nextLink": link}), Some(1));
+    answer_with(
+        &stage,
+        "/secrets",
+        json!({"value": [], "nextLink": link}),
+        Some(1),
+    );
     let answer = stage.ask(&selection("s", &[], 5), NOW).await;
     assert!(answer.selected["all"].is_err());
     assert_eq!(stage.cost().0, 1);
@@ -54,7 +67,12 @@ async fn a_link_to_another_host_or_to_a_value_is_not_followed() {
 async fn an_empty_page_with_a_link_is_not_the_end() {
     let stage = Stage::start(&seed(&secrets(3))).await;
     let link = format!("{HOST}/secrets?api-version=7.4&maxresults=2");
-    answer_with(&stage, "/secrets", json!({"value": [], "nextLink": link}), Some(1));
+    answer_with(
+        &stage,
+        "/secrets",
+        json!({"value": [], "nextLink": link}),
+        Some(1),
+    );
     let answer = stage.ask(&selection("s", &[], 5), NOW).await;
     assert_eq!(answer.selected["all"].as_ref().unwrap().len(), 3);
     assert_eq!(stage.cost(), (3, 3, 1));
@@ -72,7 +90,12 @@ async fn a_list_that_leads_in_a_circle_or_has_no_end_is_given_up() {
     let stage = Stage::start_with(&seed(&versions(60)), setting).await;
     let answer = stage.ask(&question(&["db"]), NOW).await;
     let error = failed(&answer, "db");
-    assert!(error.to_string().contains("more than can be looked through"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("more than can be looked through"),
+        "{error}"
+    );
     assert_eq!(stage.cost(), (0, 2, 1));
 
     let link = format!("{HOST}/secrets/db/versions?api-version=7.4&$skiptoken=a");
@@ -102,6 +125,9 @@ async fn items_that_cannot_be_read_are_left_out_and_an_answer_that_is_no_list_is
         answer_with(&stage, "/secrets/db", body.clone(), Some(1));
         let answer = stage.ask(&question(&["db"]), NOW).await;
         let error = failed(&answer, "db");
-        assert!(matches!(error.problem, FetchProblem::BadAnswer { .. }), "{body}");
+        assert!(
+            matches!(error.problem, FetchProblem::BadAnswer { .. }),
+            "{body}"
+        );
     }
 }

@@ -65,7 +65,10 @@ async fn another_service_account_is_another_caller() {
         error.problem,
         TokenProblem::NoFederatedCredential { code: 700_213, .. }
     ));
-    assert_eq!(subject.subject, "system:serviceaccount:payments:somebody-else");
+    assert_eq!(
+        subject.subject,
+        "system:serviceaccount:payments:somebody-else"
+    );
     assert_eq!(stage.cost(), (0, 1, 2));
     // The refusal is taken for granted for a moment.
     stage.resolver.resolve(&other, NOW).await;

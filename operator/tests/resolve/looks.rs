@@ -26,7 +26,12 @@ async fn the_second_look_at_sixty_objects_costs_the_three_pages_of_their_list() 
     let question = question(&names(60));
     let answer = stage.ask(&question, NOW).await;
     assert_eq!(answer.versions.len(), 60);
-    assert!(answer.versions.values().all(|v| v.as_ref().unwrap().len() == 1));
+    assert!(
+        answer
+            .versions
+            .values()
+            .all(|v| v.as_ref().unwrap().len() == 1)
+    );
     assert_eq!(stage.cost(), (0, 60, 1));
 
     // Within its age it costs nothing.
@@ -49,7 +54,10 @@ async fn the_second_look_at_sixty_objects_costs_the_three_pages_of_their_list() 
     let expected = [Source::Vault, Source::Memory, Source::Vault, Source::Vault];
     assert_eq!(sources, expected);
     let sweep = stage.log.sweeps.lock().unwrap()[2];
-    assert_eq!((sweep.list_pages, sweep.unchanged, sweep.version_lists), (3, 59, 1));
+    assert_eq!(
+        (sweep.list_pages, sweep.unchanged, sweep.version_lists),
+        (3, 59, 1)
+    );
 }
 
 #[tokio::test]
@@ -136,7 +144,14 @@ async fn a_held_version_that_is_not_the_newest_is_seen_to_be_disabled() {
     let vaults = stage.azure.vaults();
     let id = version(0).to_string();
     vaults
-        .set_enabled(VAULT, Collection::Secrets, "db", Some(&id), false, unix_now())
+        .set_enabled(
+            VAULT,
+            Collection::Secrets,
+            "db",
+            Some(&id),
+            false,
+            unix_now(),
+        )
         .unwrap();
     let answer = stage.ask(&held, NOW).await;
     let of_db = found(&answer, "db");
@@ -153,7 +168,10 @@ async fn versions_of_one_second_are_all_seen() {
     // As likely as not in the same second, in which the list shows no difference.
     let second = rotate(&stage, "s03");
     let answer = stage.ask(&question, NOW).await;
-    let ids: Vec<_> = found(&answer, "s03").into_iter().map(|v| v.id.to_string()).collect();
+    let ids: Vec<_> = found(&answer, "s03")
+        .into_iter()
+        .map(|v| v.id.to_string())
+        .collect();
     assert!(ids.contains(&first) && ids.contains(&second), "{ids:?}");
 }
 

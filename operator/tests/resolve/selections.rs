@@ -8,10 +8,10 @@ use crate::stage::*;
 fn tagged() -> String {
     format!(
         "  secrets:
-  - {{name: Pay-a, value: v, created: {LONG_AGO}, tags: {{team: pay, tier: one}}}}
-  - {{name: pay-b, value: v, created: {LONG_AGO}, tags: {{team: pay}}, enabled: false}}
-  - {{name: pay-c, value: v, created: {LONG_AGO}, tags: {{team: web}}}}
-  - {{name: other, value: v, created: {LONG_AGO}, tags: {{team: pay}}}}
+  - {{name: Pay-a, value: v, created: '{LONG_AGO}', tags: {{team: pay, tier: one}}}}
+  - {{name: pay-b, value: v, created: '{LONG_AGO}', tags: {{team: pay}}, enabled: false}}
+  - {{name: pay-c, value: v, created: '{LONG_AGO}', tags: {{team: web}}}}
+  - {{name: other, value: v, created: '{LONG_AGO}', tags: {{team: pay}}}}
   certificates:
   - {{name: pay-tls, subject: CN=pay, key: {{type: EC, curve: P-256}}}}
 "
@@ -33,7 +33,11 @@ async fn prefix_and_tags_select_and_what_certificates_bring_is_left_out() {
         let answer = stage.ask(&selection(prefix, tags, 50), HOUR).await;
         let selected = answer.selected["all"].as_ref().unwrap();
         assert_eq!(selected, expected, "{prefix} {tags:?}");
-        let versions: Vec<_> = answer.versions.keys().map(|key| key.name.as_str()).collect();
+        let versions: Vec<_> = answer
+            .versions
+            .keys()
+            .map(|key| key.name.as_str())
+            .collect();
         assert_eq!(versions, expected, "{prefix} {tags:?}");
     }
 }
@@ -76,6 +80,11 @@ async fn a_part_of_a_list_selects_nothing() {
     let answer = stage.ask(&selection("s0", &[], 50), NOW).await;
     let error = answer.selected["all"].clone().unwrap_err();
     assert!(matches!(error.problem, FetchProblem::BadAnswer { .. }));
-    assert!(error.to_string().contains("more than can be looked through"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("more than can be looked through"),
+        "{error}"
+    );
     assert_eq!(stage.cost(), (2, 0, 1));
 }

@@ -32,7 +32,7 @@ pub(crate) const NOW: Duration = Duration::ZERO;
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
 /// Long enough ago for a list to be believed.
-pub(crate) const LONG_AGO: i64 = 1_767_225_600;
+pub(crate) const LONG_AGO: &str = "2026-01-01T00:00:00Z";
 
 /// Tenant, application, issuer and a vault in which the application may look at everything and read
 /// no value of a secret; the rest of the vault is indented by two.
@@ -65,7 +65,7 @@ vaults:
 /// Secrets `s00`, `s01` and so on, made long ago.
 pub(crate) fn secrets(count: usize) -> String {
     let secrets: String = (0..count)
-        .map(|n| format!("  - {{name: s{n:02}, value: v, created: {LONG_AGO}}}\n"))
+        .map(|n| format!("  - {{name: s{n:02}, value: v, created: '{LONG_AGO}'}}\n"))
         .collect();
     format!("  secrets:\n{secrets}")
 }
@@ -84,9 +84,9 @@ pub(crate) fn version(n: usize) -> VersionId {
 /// order.
 pub(crate) fn versions(count: usize) -> String {
     let one = |n: usize| {
-        let day = 86_400 * i64::try_from(n).unwrap();
-        let (id, created) = (version(n), LONG_AGO - 1000 * 86_400 + day);
-        format!("    - {{value: v, version: '{id}', created: {created}}}\n")
+        let (id, day) = (version(n), 86_400 * i64::try_from(n).unwrap());
+        let created = jiff::Timestamp::from_second(1_700_000_000 + day).unwrap();
+        format!("    - {{value: v, version: '{id}', created: '{created}'}}\n")
     };
     let versions: String = (0..count).map(one).collect();
     format!("  secrets:\n  - name: db\n    versions:\n{versions}")
@@ -215,7 +215,11 @@ impl Stage {
     pub(crate) fn calls(&self) -> (Vec<String>, usize) {
         let calls = self.azure.calls();
         self.azure.clear_calls();
-        let of = |service| calls.iter().filter(move |call: &&Call| call.service == service);
+        let of = |service| {
+            calls
+                .iter()
+                .filter(move |call: &&Call| call.service == service)
+        };
         let paths: Vec<String> = of(Service::Vault).map(|call| call.path.clone()).collect();
         for path in &paths {
             let segments: Vec<&str> = path.trim_matches('/').split('/').collect();

@@ -110,10 +110,16 @@ async fn garbage_is_not_json() {
 #[tokio::test]
 async fn a_given_answer_comes_as_it_is() {
     let azure = azure().await;
-    let fault = r#"{"match":{"path":"/secrets"},"action":{"json":{"body":{"value":[]}}},"times":1}"#;
-    azure.add_fault(serde_json::from_str(fault).unwrap()).unwrap();
+    let fault =
+        r#"{"match":{"path":"/secrets"},"action":{"json":{"body":{"value":[]}}},"times":1}"#;
+    azure
+        .add_fault(serde_json::from_str(fault).unwrap())
+        .unwrap();
     let reply = get(&azure, VAULT, TARGET, None).await;
-    assert_eq!((reply.status, &reply.body[..]), (200, &br#"{"value":[]}"#[..]));
+    assert_eq!(
+        (reply.status, &reply.body[..]),
+        (200, &br#"{"value":[]}"#[..])
+    );
     assert_eq!(get(&azure, VAULT, TARGET, None).await.status, 401);
 }
 
