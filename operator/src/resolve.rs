@@ -33,7 +33,7 @@ use vaultbind_keyvault::metadata::{Caller, Metadata, NoToken};
 
 use crate::observed::{Answer, Asker, Key, Question, Selection, VaultAnswer};
 use service_account::Workload;
-use shelf::{Pattern, State, Told, Wants};
+use shelf::{Age, Pattern, State, Told, Wants};
 use who::Who;
 
 pub use observer::{ResolveObserver, Source, Sweep};
@@ -134,8 +134,8 @@ impl Resolver {
         }
     }
 
-    /// Answers from what was asked for within `max_age`, and asks for the rest. With zero all of it is
-    /// asked for now.
+    /// Answers from what was asked for within `max_age` (failures: within half a minute at most), and
+    /// asks for the rest. With zero all of it is asked for now.
     pub async fn resolve(&self, question: &Question, max_age: Duration) -> Answer {
         let arrived = Instant::now();
         self.tidy(arrived);
@@ -184,8 +184,15 @@ impl Resolver {
         max_age: Duration,
         arrived: Instant,
     ) -> Result<(Source, Told), Arc<NoToken>> {
-        let oldest = arrived.checked_sub(max_age);
-        let look = || shelf.state().look(wants, max_age, oldest, Instant::now());
+        let look = || {
+            let now = Instant::now();
+            let age = Age {
+                max: max_age,
+                arrived,
+                now,
+            };
+            shelf.state().look(wants, age)
+        };
         if let Some(told) = look() {
             return Ok((Source::Memory, told));
         }

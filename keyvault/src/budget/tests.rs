@@ -63,6 +63,29 @@ fn without_trouble_the_rate_and_the_number_in_flight_are_what_bounds_requests() 
 }
 
 #[test]
+fn a_lower_limit_holds_at_once_and_a_higher_one_gives_its_rate_and_no_burst() {
+    let start = Instant::now();
+    let mut core = Core::new(&limits(), start);
+    let sent = |core: &mut Core, now| {
+        let go = |_: &u32| {
+            let ticket = go(core, now);
+            ticket
+                .map(|ticket| core.settle(ticket, Outcome::Answered, now, 0.0))
+                .is_some()
+        };
+        (0..2000).take_while(go).count()
+    };
+    core.limit(4);
+    // A quarter of what ten seconds may have, and then three quarters of it evenly.
+    assert_eq!(sent(&mut core, start), 10);
+    let later = start + Duration::from_secs(2);
+    assert_eq!(sent(&mut core, later), 6);
+    core.limit(40);
+    assert_eq!(sent(&mut core, later), 0);
+    assert_eq!(sent(&mut core, later + Duration::from_secs(1)), 30);
+}
+
+#[test]
 fn a_throttle_holds_everyone_for_as_long_as_it_asks_and_an_hour_is_a_minute() {
     for (asked, least, most) in [(2_000, 2_000, 2_500), (3_600_000, 60_000, 60_500)] {
         let start = Instant::now();

@@ -146,7 +146,7 @@ impl Metadata {
         asking: &Asking<'_>,
         list: &List,
         most_pages: usize,
-        read: fn(&List, Item) -> Option<T>,
+        read: fn(&List, &Item) -> Option<T>,
     ) -> Result<Listing<T>, AskError> {
         let host = asking.vault.host();
         self.transport.limit_vault(host, asking.requests_per_second);
@@ -166,7 +166,7 @@ impl Metadata {
             let Page { items, next } = self.page(asking, list, &url).await?;
             listing.pages += 1;
             for item in items {
-                match item.and_then(|item| read(list, item)) {
+                match item.and_then(|item| read(list, &item)) {
                     Some(item) => listing.items.push(item),
                     None => listing.unreadable += 1,
                 }

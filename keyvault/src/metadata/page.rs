@@ -162,8 +162,8 @@ fn attributes(item: &Item) -> Attributes {
 }
 
 /// An item of a list of objects.
-pub(super) fn listed(list: &List, item: Item) -> Option<Listed> {
-    let name: ObjectName = match segments(&item)?.as_slice() {
+pub(super) fn listed(list: &List, item: &Item) -> Option<Listed> {
+    let name: ObjectName = match segments(item)?.as_slice() {
         // The second form is that of a version, which older services send for some lists.
         [collection, name] | [collection, name, _]
             if collection.eq_ignore_ascii_case(list.object_type().collection()) =>
@@ -174,18 +174,18 @@ pub(super) fn listed(list: &List, item: Item) -> Option<Listed> {
     };
     Some(Listed {
         name,
-        attributes: attributes(&item),
+        attributes: attributes(item),
         managed: item.managed.unwrap_or(false),
-        tags: item.tags.unwrap_or_default(),
+        tags: item.tags.clone().unwrap_or_default(),
     })
 }
 
 /// An item of a list of versions.
-pub(super) fn version(list: &List, item: Item) -> Option<Version> {
+pub(super) fn version(list: &List, item: &Item) -> Option<Version> {
     let List::Versions(object_type, expected) = list else {
         return None;
     };
-    let id: VersionId = match segments(&item)?.as_slice() {
+    let id: VersionId = match segments(item)?.as_slice() {
         [collection, name, version]
             if collection.eq_ignore_ascii_case(object_type.collection())
                 && name.eq_ignore_ascii_case(expected.as_str()) =>
@@ -196,7 +196,7 @@ pub(super) fn version(list: &List, item: Item) -> Option<Version> {
     };
     Some(Version {
         id,
-        attributes: attributes(&item),
+        attributes: attributes(item),
     })
 }
 

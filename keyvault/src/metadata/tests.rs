@@ -38,7 +38,7 @@ fn items_tell_name_attributes_tags_and_whose_they_are() {
     let listed: Vec<Listed> = page
         .items
         .into_iter()
-        .filter_map(|item| page::listed(&secrets(), item?))
+        .filter_map(|item| page::listed(&secrets(), &item?))
         .collect();
     assert_eq!(
         listed[0],
@@ -67,7 +67,7 @@ fn keys_are_named_by_their_kid() {
         {"kid": format!("https://{HOST}/keys/sign/{V1}"), "attributes": {"enabled": true, "created": 9}},
     ]}));
     let version = page.items.into_iter().next().unwrap();
-    let version = page::version(&list, version.unwrap()).unwrap();
+    let version = page::version(&list, &version.unwrap()).unwrap();
     assert_eq!(version.id.as_str(), V1);
     assert_eq!(version.attributes.created, Some(9));
 }
@@ -92,7 +92,7 @@ fn items_that_are_none_are_left_out_one_by_one() {
     for (n, item) in bad.iter().enumerate() {
         let page = read(&json!({"value": [item, good], "nextLink": null}));
         let versions = page.items.into_iter();
-        let versions: Vec<_> = versions.map(|item| page::version(&list, item?)).collect();
+        let versions: Vec<_> = versions.map(|item| page::version(&list, &item?)).collect();
         assert!(
             versions[0].is_none() && versions[1].is_some(),
             "{n}: {item}"
@@ -173,10 +173,10 @@ fn the_next_page_is_of_the_same_list_on_the_same_host() {
     }
 }
 
-fn error(list: List, problem: FetchProblem) -> ListError {
+fn error(list: &List, problem: FetchProblem) -> ListError {
     let vault = VaultHost::new(Cloud::Public, &"kv-pay".parse().unwrap());
     let client = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
-    ListError::new(&vault, client, &list, problem)
+    ListError::new(&vault, client, list, problem)
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn every_failure_names_vault_list_and_remedy_in_few_words() {
         ),
     ] {
         for list in [secrets(), versions_of(&longest)] {
-            let error = error(list, problem.clone());
+            let error = error(&list, problem.clone());
             let text = error.to_string();
             assert!(text.contains(expected), "{text}");
             assert!(text.contains("kv-pay"), "{text}");
@@ -263,14 +263,14 @@ fn what_another_list_would_not_change_is_told_apart() {
             false,
         ),
     ] {
-        let error = error(secrets(), problem);
+        let error = error(&secrets(), problem);
         assert_eq!(error.is_of_vault(), of_vault, "{error}");
     }
 }
 
 #[test]
 fn an_absence_is_the_vaults_own_word() {
-    let mut error = error(versions_of("db"), FetchProblem::NotFound);
+    let mut error = error(&versions_of("db"), FetchProblem::NotFound);
     assert!(!error.is_absence());
     error.code = Some("SecretNotFound".to_owned());
     assert!(error.is_absence());

@@ -28,6 +28,21 @@ fn requests_go_to_the_vault_its_login_host_and_the_identity_endpoint_only() {
             Operation::GetCertificate,
         ),
         (
+            "https://kv-test.vault.azure.net/secrets?api-version=7.4",
+            Service::Vault,
+            Operation::ListObjects,
+        ),
+        (
+            "https://kv-test.vault.azure.net/keys/versions/versions?api-version=7.4",
+            Service::Vault,
+            Operation::ListVersions,
+        ),
+        (
+            "https://kv-test.vault.azure.net/secrets/versions?api-version=7.4",
+            Service::Vault,
+            Operation::GetSecret,
+        ),
+        (
             "https://login.microsoftonline.com/t/oauth2/v2.0/token",
             Service::Entra,
             Operation::Token,

@@ -85,14 +85,11 @@ impl Tokens for KubeTokens {
 
 fn no_token(namespace: &str, service_account: &str, error: &kube::Error) -> String {
     let account = format!("ServiceAccount {namespace}/{service_account}");
-    let status = match error {
-        kube::Error::Api(status) => status,
-        _ => {
-            return format!(
-                "the API server gave no token of {account}, as it could not be reached: check the \
-                 operator's connection to it"
-            );
-        }
+    let kube::Error::Api(status) = error else {
+        return format!(
+            "the API server gave no token of {account}, as it could not be reached: check the \
+             operator's connection to it"
+        );
     };
     match status.code {
         404 => format!(

@@ -1,33 +1,23 @@
 //! What is known of the objects of one type in one vault, as one caller sees them: who wants what, what
 //! the vault said and when. No I/O, and the time is an argument.
 
+mod entry;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use vaultbind_keyvault::metadata::{Attributes, List, ListError, Listed, Listing, Version};
+use vaultbind_keyvault::metadata::{List, ListError, Listed, Listing};
 use vaultbind_keyvault::{ObjectName, ObjectType, VersionId};
 
 use super::choose::{Pages, Situation, list_pages};
+use entry::{Entry, Interest, Known, Versions};
 
-/// Versions of an object that are kept, beside those that are held.
-const NEWEST: usize = 25;
+pub(super) use entry::{Age, Moment};
 
 /// For how long a refused list of objects is not asked for in place of lists of versions.
 const REFUSED_FOR: Duration = Duration::from_secs(15 * 60);
-
-/// Times in a vault have whole seconds: a version made in the same second as the newest one that was
-/// seen looks no different in the list of objects. This long after that second there can be none, if
-/// the clocks differ by less.
-const SETTLES_AFTER: i64 = 60;
-
-/// When something was asked for.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Moment {
-    pub(super) at: Instant,
-    pub(super) time: Timestamp,
-}
 
 /// A selection, whatever a binding calls it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,7 +45,6 @@ pub(super) struct Wants {
     pub(super) patterns: BTreeSet<Pattern>,
 }
 
-type Versions = Result<Vec<Version>, Arc<ListError>>;
 type Names = Result<Vec<String>, Arc<ListError>>;
 
 /// What a shelf says to a question.
@@ -86,161 +75,15 @@ pub(super) struct State {
 }
 
 #[derive(Debug)]
-struct Entry {
-    interest: Interest,
-    /// Versions that must be found, and when that was last said.
-    held: HashMap<VersionId, Instant>,
-    known: Option<Known>,
-    /// Why it could not be asked for, if it could not the last time. What was known before is kept,
-    /// because the list of objects may show that it still holds.
-    failed: Option<(Moment, Arc<ListError>)>,
-}
-
-/// Who wants it.
-#[derive(Debug, Clone, Copy)]
-struct Interest {
-    asked: Instant,
-    /// How old it may be for whoever asked last.
-    max_age: Duration,
-    /// Whether somebody waits for it.
-    wanted: bool,
-}
-
-#[derive(Debug)]
-struct Known {
-    moment: Moment,
-    versions: Vec<Version>,
-    /// Whether versions were left out.
-    cut: bool,
-    /// Those that were looked for when they were left out.
-    looked_for: BTreeSet<VersionId>,
-    /// Whether a version made since must show in the list of objects.
-    settled: bool,
-}
-
-#[derive(Debug)]
 struct Selected {
     interest: Interest,
     found: Option<(Moment, Names)>,
 }
 
-impl Interest {
-    fn new(now: Instant) -> Self {
-        Self {
-            asked: now,
-            max_age: Duration::ZERO,
-            wanted: false,
-        }
-    }
-}
-
-impl Known {
-    fn new(moment: Moment, mut versions: Vec<Version>, held: &HashMap<VersionId, Instant>) -> Self {
-        let newest = versions.first().and_then(|v| v.attributes.created);
-        let cut = versions.len() > NEWEST;
-        if cut {
-            let mut place = 0;
-            versions.retain(|version| {
-                place += 1;
-                place <= NEWEST || held.contains_key(&version.id)
-            });
-        }
-        versions.shrink_to_fit();
-        Self {
-            moment,
-            versions,
-            cut,
-            looked_for: match cut {
-                true => held.keys().cloned().collect(),
-                false => BTreeSet::new(),
-            },
-            settled: newest.is_none_or(|newest| newest + SETTLES_AFTER < moment.time.as_second()),
-        }
-    }
-
-    fn has(&self, id: &VersionId) -> bool {
-        self.versions.iter().any(|version| version.id == *id)
-    }
-
-    /// Whether everything there is to say of a version is here.
-    fn tells(&self, id: &VersionId) -> bool {
-        !self.cut || self.has(id) || self.looked_for.contains(id)
-    }
-
-    /// The versions that may be the current one: those that were made last, in the same second.
-    fn newest(&self) -> impl Iterator<Item = &Version> {
-        let created = self.versions.first().map(|v| v.attributes.created);
-        let versions = self.versions.iter();
-        versions.take_while(move |version| Some(version.attributes.created) == created)
-    }
-}
-
-impl Entry {
-    fn new(now: Instant) -> Self {
-        Self {
-            interest: Interest::new(now),
-            held: HashMap::new(),
-            known: None,
-            failed: None,
-        }
-    }
-
-    /// Whether an unchanged item in the list of objects says that nothing has changed. It tells of the
-    /// current version alone: a held one that is not it may have changed unseen.
-    fn is_verifiable(&self) -> bool {
-        self.known.as_ref().is_some_and(|known| {
-            known.settled
-                && self.held.keys().all(|id| {
-                    let is_newest = known.newest().any(|version| version.id == *id);
-                    known.tells(id) && (is_newest || !known.has(id))
-                })
-        })
-    }
-
-    /// Whether the list of objects shows it as it is known; `None` if it does not have it.
-    fn is_unchanged(&self, item: Option<&Attributes>) -> bool {
-        let Some(known) = &self.known else {
-            return false;
-        };
-        match item {
-            Some(item) => self.is_verifiable() && known.newest().any(|v| v.attributes == *item),
-            None => known.versions.is_empty(),
-        }
-    }
-
-    /// When it was asked for.
-    fn moment(&self) -> Option<Moment> {
-        let failed = self.failed.as_ref().map(|(moment, _)| *moment);
-        failed.or_else(|| self.known.as_ref().map(|known| known.moment))
-    }
-
-    fn is_fresh(&self, oldest: Option<Instant>, held: Option<&BTreeSet<VersionId>>) -> bool {
-        let is_new = self
-            .moment()
-            .is_some_and(|moment| oldest.is_none_or(|oldest| moment.at >= oldest));
-        let tells = |known: &Known| held.into_iter().flatten().all(|id| known.tells(id));
-        is_new && (self.failed.is_some() || self.known.as_ref().is_some_and(tells))
-    }
-
-    fn versions(&self) -> Option<Versions> {
-        match (&self.failed, &self.known) {
-            (Some((_, error)), _) => Some(Err(Arc::clone(error))),
-            (None, Some(known)) => Some(Ok(known.versions.clone())),
-            (None, None) => None,
-        }
-    }
-}
-
 impl State {
-    /// The answer, if all of it is known and was asked for at `oldest` or later. Otherwise what is
-    /// missing is wanted from now on.
-    pub(super) fn look(
-        &mut self,
-        wants: &Wants,
-        max_age: Duration,
-        oldest: Option<Instant>,
-        now: Instant,
-    ) -> Option<Told> {
+    /// The answer, if all of it is known and new enough. Otherwise what is missing is wanted from now on.
+    pub(super) fn look(&mut self, wants: &Wants, age: Age) -> Option<Told> {
+        let (now, max_age) = (age.now, age.max);
         for (name, ids) in &wants.held {
             let entry = self.entry(name, now);
             entry.held.extend(ids.iter().map(|id| (id.clone(), now)));
@@ -256,7 +99,7 @@ impl State {
             selected.interest.asked = now;
             selected.interest.max_age = max_age;
             match &selected.found {
-                Some((moment, found)) if oldest.is_none_or(|oldest| moment.at >= oldest) => {
+                Some((moment, found)) if age.allows(moment, found.is_err()) => {
                     names.extend(wanted_of(pattern, found).cloned());
                 }
                 _ => {
@@ -270,7 +113,7 @@ impl State {
             let entry = self.entry(&name, now);
             entry.interest.asked = now;
             entry.interest.max_age = max_age;
-            if !entry.is_fresh(oldest, held) {
+            if !entry.is_fresh(age, held) {
                 entry.interest.wanted = true;
                 fresh = false;
             }

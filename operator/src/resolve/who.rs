@@ -127,7 +127,7 @@ impl Resolver {
             .filter(|host| self.options.allowed_hosts.contains(host));
         allowed
             .map(|host| VaultHost::from(&host))
-            .ok_or_else(|| Box::new(not_allowed(question, host)))
+            .ok_or_else(|| Box::new(not_allowed(question, &host)))
     }
 }
 
@@ -174,7 +174,7 @@ fn unknown(asker: &Asker, problem: TokenProblem) -> Box<Answer> {
 }
 
 /// A host to which no token may go: nothing is asked, and every object says so.
-fn not_allowed(question: &Question, host: String) -> Answer {
+fn not_allowed(question: &Question, host: &str) -> Answer {
     let identity = match &question.asker.caller {
         observed::Caller::Workload { client, .. } => client.clone(),
         observed::Caller::Operator => String::new(),
@@ -184,8 +184,7 @@ fn not_allowed(question: &Question, host: String) -> Answer {
         question.asker.cloud.vault_suffix()
     );
     let error = |list| {
-        let host = host.clone();
-        let expected = expected.clone();
+        let (host, expected) = (host.to_owned(), expected.clone());
         Arc::new(ListError {
             problem: FetchProblem::Unreachable(Unreachable::WrongHost {
                 host: host.clone(),

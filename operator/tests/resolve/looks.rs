@@ -4,10 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use vaultbind_azure::vault::{Collection, SetSecret};
+use vaultbind_azure::vault::{Caller, Collection, SetSecret, VaultRequest};
+use vaultbind_keyvault::VersionId;
 use vaultbind_operator::resolve::Source;
 
 use crate::stage::*;
+
+/// Somebody who may delete secrets.
+const OFFICER: &str = "dddddddd-bbbb-cccc-dddd-eeeeeeeeeeee";
 
 fn unix_now() -> i64 {
     let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
@@ -103,7 +107,7 @@ async fn one_list_serves_the_bindings_that_will_ask_soon() {
 async fn versions_come_over_pages_and_the_newest_and_the_held_ones_are_kept() {
     let stage = Stage::start(&seed(&versions(60))).await;
     let oldest = version(0);
-    let question = holding(question(&["db"]), "db", &[oldest.clone()]);
+    let question = holding(question(&["db"]), "db", &oldest);
     let answer = stage.ask(&question, NOW).await;
     assert_eq!(stage.cost(), (0, 3, 1));
     let kept: Vec<_> = found(&answer, "db").into_iter().map(|v| v.id).collect();
@@ -113,14 +117,14 @@ async fn versions_come_over_pages_and_the_newest_and_the_held_ones_are_kept() {
 
     // Another binding holds another one: its versions are listed once more, and then no more.
     for (held, cost) in [(version(7), 3), (version(7), 0), (version(40), 0)] {
-        let question = holding(question.clone(), "db", &[held.clone()]);
+        let question = holding(question.clone(), "db", &held);
         let answer = stage.ask(&question, HOUR).await;
         assert!(found(&answer, "db").iter().any(|v| v.id == held), "{held}");
         assert_eq!(stage.cost(), (0, cost, 0), "{held}");
     }
     // One that does not exist is looked for once.
-    let missing = "f".repeat(32).parse().unwrap();
-    let question = holding(question, "db", &[missing]);
+    let missing: VersionId = "f".repeat(32).parse().unwrap();
+    let question = holding(question, "db", &missing);
     for cost in [3, 0] {
         stage.ask(&question, HOUR).await;
         assert_eq!(stage.cost(), (0, cost, 0));
@@ -134,7 +138,7 @@ async fn a_held_version_that_is_not_the_newest_is_seen_to_be_disabled() {
     let mut all = names(9);
     all.push("db".to_owned());
     let plain = question(&all);
-    let held = holding(plain.clone(), "db", &[version(0)]);
+    let held = holding(plain.clone(), "db", &version(0));
     stage.ask(&plain, NOW).await;
     stage.ask(&plain, NOW).await;
     assert_eq!(stage.cost(), (1, 10, 1));
@@ -177,13 +181,40 @@ async fn versions_of_one_second_are_all_seen() {
 
 #[tokio::test]
 async fn what_is_not_there_has_no_versions_and_what_was_deleted_has_none_any_more() {
-    let stage = Stage::start(&seed(&secrets(3))).await;
+    let roles = format!(
+        "  roleAssignments:\n  - {{principal: {CLIENT}, role: Key Vault Reader}}\n  - {{principal: \
+         {OFFICER}, role: Key Vault Secrets Officer}}\n"
+    );
+    let stage = Stage::start(&with_roles(&roles, &secrets(3))).await;
     let question = question(&["s00", "missing", "s02", "no such name"]);
     let answer = stage.ask(&question, NOW).await;
     assert!(found(&answer, "missing").is_empty() && found(&answer, "no such name").is_empty());
     assert_eq!(found(&answer, "s00").len(), 1);
     assert_eq!(stage.cost(), (0, 3, 1));
     // The list alone says that it is still missing.
+    stage.ask(&question, NOW).await;
+    assert_eq!(stage.cost(), (1, 0, 0));
+
+    let request = VaultRequest {
+        method: http::Method::DELETE,
+        path: "/secrets/s02".to_owned(),
+        query: "api-version=7.4".to_owned(),
+        body: Vec::new().into(),
+        caller: Caller {
+            client_id: OFFICER.to_owned(),
+            object_id: OFFICER.to_owned(),
+            tenant_id: TENANT.to_owned(),
+        },
+        client_address: std::net::Ipv4Addr::LOCALHOST.into(),
+        client_request_id: None,
+    };
+    let host = "kv-payments-prod.vault.azure.net";
+    let deleted = stage.azure.vaults().handle(host, &request, unix_now());
+    assert_eq!(deleted.status(), 200);
+    let answer = stage.ask(&question, NOW).await;
+    assert!(found(&answer, "s02").is_empty());
+    // What was there a moment ago is asked for itself.
+    assert_eq!(stage.cost(), (1, 1, 0));
     stage.ask(&question, NOW).await;
     assert_eq!(stage.cost(), (1, 0, 0));
 }

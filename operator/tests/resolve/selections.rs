@@ -5,6 +5,9 @@ use vaultbind_operator::resolve::ResolverOptions;
 
 use crate::stage::*;
 
+/// Prefix, tags, and what they select.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
+
 fn tagged() -> String {
     format!(
         "  secrets:
@@ -21,7 +24,7 @@ fn tagged() -> String {
 #[tokio::test]
 async fn prefix_and_tags_select_and_what_certificates_bring_is_left_out() {
     let stage = Stage::start(&seed(&tagged())).await;
-    let by_prefix: [(&str, &[(&str, &str)], &[&str]); 6] = [
+    let by_prefix: [Case<'_>; 6] = [
         ("pay-", &[], &["pay-a", "pay-b", "pay-c"]),
         ("PAY-", &[("team", "pay")], &["pay-a", "pay-b"]),
         ("pay-", &[("team", "pay"), ("tier", "one")], &["pay-a"]),

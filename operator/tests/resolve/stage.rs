@@ -1,6 +1,6 @@
 //! An emulated Azure and a resolver that asks it, as its proxy under the real host names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -276,9 +276,9 @@ pub(crate) fn question<S: AsRef<str>>(names: &[S]) -> Question {
 }
 
 /// The same, holding a version.
-pub(crate) fn holding(mut question: Question, name: &str, held: &[VersionId]) -> Question {
-    let held: BTreeSet<VersionId> = held.iter().cloned().collect();
-    question.held.insert(key(name), held);
+pub(crate) fn holding(mut question: Question, name: &str, held: &VersionId) -> Question {
+    let of_name = question.held.entry(key(name)).or_default();
+    of_name.insert(held.clone());
     question
 }
 
