@@ -165,7 +165,10 @@ impl IdentitySource for Workload {
 
 #[cfg(test)]
 mod tests {
+    use http::{Request, Response};
+    use kube::client::Body;
     use kube::core::Status;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -196,5 +199,61 @@ mod tests {
             assert!(text.contains(expected), "{text}");
             assert!(text.contains("ServiceAccount pay/api"), "{text}");
         }
+    }
+
+    /// Tokens of an API server that gives this answer, and what it was asked.
+    async fn ask(status: u16, answer: Value) -> (String, Value, Result<Sensitive, String>) {
+        let (sender, mut asked) = tokio::sync::mpsc::channel(1);
+        let server = tower::service_fn(move |request: Request<Body>| {
+            let (sender, answer) = (sender.clone(), answer.to_string());
+            async move {
+                let target = format!("{} {}", request.method(), request.uri().path());
+                let body = request.into_body().collect_bytes().await?;
+                let _ = sender.send((target, body)).await;
+                let response = Response::builder().status(status);
+                Ok::<_, kube::Error>(response.body(Body::from(answer.into_bytes())).unwrap())
+            }
+        });
+        let tokens = KubeTokens::new(kube::Client::new(server, "default"));
+        let token = tokens
+            .token("pay", "api", "api://AzureADTokenExchange")
+            .await;
+        let (target, body) = asked.recv().await.unwrap();
+        (target, serde_json::from_slice(&body).unwrap(), token)
+    }
+
+    #[tokio::test]
+    async fn one_short_token_for_one_audience_is_asked_for() {
+        let answer = json!({
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "metadata": {"creationTimestamp": null},
+            "spec": {"audiences": ["api://AzureADTokenExchange"], "expirationSeconds": 600},
+            "status": {"token": "e30.e30.c2ln", "expirationTimestamp": "2030-01-01T00:00:00Z"},
+        });
+        let (target, body, token) = ask(201, answer).await;
+        assert_eq!(
+            target,
+            "POST /api/v1/namespaces/pay/serviceaccounts/api/token"
+        );
+        assert_eq!(
+            body["spec"],
+            json!({"audiences": ["api://AzureADTokenExchange"], "expirationSeconds": 600})
+        );
+        assert_eq!(token, Ok(Sensitive::from("e30.e30.c2ln")));
+    }
+
+    #[tokio::test]
+    async fn a_missing_service_account_is_told_as_such() {
+        let answer = json!({
+            "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound",
+            "message": "serviceaccounts \"api\" not found", "code": 404,
+        });
+        let (_, _, token) = ask(404, answer).await;
+        let text = token.unwrap_err();
+        assert!(
+            text.starts_with("ServiceAccount pay/api does not exist"),
+            "{text}"
+        );
     }
 }
