@@ -7,4 +7,5 @@
 
 pub mod observed;
 pub mod resolve;
+pub mod plan;
 pub mod secrets_store;

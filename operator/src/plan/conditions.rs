@@ -1,0 +1,218 @@
+//! The conditions of a binding, each from what was found.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use vaultbind_crds::VaultBinding;
+use vaultbind_crds::binding::ReconcilePolicy;
+use vaultbind_crds::status::ConditionType;
+
+use super::finding::{Finding, Holds};
+use super::outcome::Outcome;
+use super::reason::{Reason, Stall};
+
+/// What was found of the conditions that are not summed up of others.
+#[derive(Debug)]
+pub(super) struct Findings {
+    pub(super) driver: Finding,
+    pub(super) identity: Told,
+    pub(super) access: Told,
+    pub(super) objects: Told,
+    pub(super) expiring: Option<Finding>,
+}
+
+/// What is said in one condition.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// This.
+    New(Finding),
+    /// What was said before, if anything was: there is nothing new to say.
+    AsBefore,
+}
+
+impl Told {
+    pub(super) fn finding(&self) -> Option<&Finding> {
+        match self {
+            Self::New(finding) => Some(finding),
+            Self::AsBefore => None,
+        }
+    }
+
+    fn is(&self, holds: Holds) -> bool {
+        self.finding().is_some_and(|finding| finding.holds == holds)
+    }
+}
+
+/// Where all conditions come together.
+pub(super) struct Summing<'a> {
+    pub(super) binding: &'a VaultBinding,
+    pub(super) stall: Option<&'a Stall>,
+    pub(super) outcome: Option<&'a Outcome>,
+    /// Whether there is a class of the binding's.
+    pub(super) there: bool,
+    pub(super) now: Timestamp,
+}
+
+impl Summing<'_> {
+    /// All conditions, in their order.
+    pub(super) fn all(&self, findings: &Findings) -> Vec<Condition> {
+        let ready = self.ready(findings);
+        let reconciling = self.reconciling(findings, &ready);
+        let stalled = self.stall.filter(|stall| stall.reason != Reason::Suspended);
+        let stalled = stalled.map(|stall| Finding::yes(stall.reason, &stall.message));
+        let throttled = throttled(findings);
+        ConditionType::ALL
+            .into_iter()
+            .filter_map(|type_| {
+                let new = |finding: &Finding| Some(self.new(type_, finding));
+                let told = |told: &Told| Some(self.told(type_, told));
+                match type_ {
+                    ConditionType::Ready => new(&ready),
+                    ConditionType::DriverReady => new(&findings.driver),
+                    ConditionType::IdentityReady => told(&findings.identity),
+                    ConditionType::AccessReady => told(&findings.access),
+                    ConditionType::ObjectsResolved => told(&findings.objects),
+                    ConditionType::Reconciling => reconciling.as_ref().and_then(new),
+                    ConditionType::Stalled => stalled.as_ref().and_then(new),
+                    ConditionType::ExpiringSoon => findings.expiring.as_ref().and_then(new),
+                    ConditionType::Throttled => throttled.as_ref().and_then(new),
+                }
+            })
+            .collect()
+    }
+
+    fn before(&self, type_: ConditionType) -> Option<&Condition> {
+        before(self.binding, type_)
+    }
+
+    fn new(&self, type_: ConditionType, finding: &Finding) -> Condition {
+        let status = finding.holds.as_str();
+        let unmoved = self.before(type_).filter(|before| before.status == status);
+        Condition {
+            type_: type_.as_str().to_owned(),
+            status: status.to_owned(),
+            reason: finding.reason.as_str().to_owned(),
+            message: finding.message.clone(),
+            observed_generation: self.binding.metadata.generation,
+            last_transition_time: match unmoved {
+                Some(before) => before.last_transition_time.clone(),
+                None => Time(self.now),
+            },
+        }
+    }
+
+    fn told(&self, type_: ConditionType, told: &Told) -> Condition {
+        match (told, self.before(type_)) {
+            (Told::New(finding), _) => self.new(type_, finding),
+            (Told::AsBefore, Some(before)) => Condition {
+                observed_generation: self.binding.metadata.generation,
+                ..before.clone()
+            },
+            (Told::AsBefore, None) => {
+                let message = "the vault was not asked yet";
+                self.new(type_, &Finding::unknown(Reason::NotAsked, message))
+            }
+        }
+    }
+
+    fn ready(&self, findings: &Findings) -> Finding {
+        match (self.stall, self.outcome) {
+            (Some(stall), _) if stall.reason == Reason::Suspended => self.suspended(stall),
+            (Some(stall), _) => Finding::no(stall.reason, &stall.message),
+            (None, Some(outcome)) => self.with(outcome, findings),
+            (None, None) => Finding::unknown(Reason::NotAsked, "the vault was not asked yet"),
+        }
+    }
+
+    /// As it was: nothing has been looked at.
+    fn suspended(&self, stall: &Stall) -> Finding {
+        let before = self.before(ConditionType::Ready);
+        let finding = match before.map(|before| before.status.as_str()) {
+            Some("True") if self.there => Finding::yes,
+            Some("True" | "False") => Finding::no,
+            _ => Finding::unknown,
+        };
+        finding(stall.reason, &stall.message)
+    }
+
+    fn with(&self, outcome: &Outcome, findings: &Findings) -> Finding {
+        let refused = [&findings.identity, &findings.access].map(Told::finding);
+        let refused = (refused.into_iter().flatten()).find(|finding| finding.holds == Holds::No);
+        let unresolved = findings.objects.finding();
+        let unresolved = unresolved.filter(|finding| finding.holds != Holds::Yes);
+        if findings.driver.holds == Holds::No {
+            return Finding::no(findings.driver.reason, &findings.driver.message);
+        }
+        if let Some(refused) = refused {
+            return Finding::no(refused.reason, &refused.message);
+        }
+        // What keeps the vault from answering, for the time being.
+        let outage = [&findings.identity, &findings.access].map(Told::finding);
+        let outage = outage.into_iter().flatten().find(|finding| {
+            finding.transient
+                || (finding.holds == Holds::Unknown && finding.reason == Reason::NotAsked)
+        });
+        match (outcome.complete, outage, unresolved) {
+            (true, Some(outage), None) => Finding::yes(
+                Reason::Pinned,
+                format!("pods have the pinned versions; {}", outage.message),
+            ),
+            (_, _, Some(unresolved)) if unresolved.holds == Holds::No => {
+                Finding::no(unresolved.reason, &unresolved.message)
+            }
+            (false, Some(outage), _) if outage.reason == Reason::NotAsked => {
+                Finding::unknown(outage.reason, &outage.message)
+            }
+            (_, Some(outage), _) => Finding::no(outage.reason, &outage.message),
+            (_, None, Some(unresolved)) => Finding::no(unresolved.reason, &unresolved.message),
+            (_, None, None) if self.binding.spec.reconcile_policy == ReconcilePolicy::Plan => {
+                let message = "spec.reconcilePolicy is Plan: status.plan says what would be done";
+                if outcome.complete || self.there {
+                    Finding::yes(Reason::Planned, message)
+                } else {
+                    Finding::no(Reason::Planned, message)
+                }
+            }
+            (_, None, None) => Finding::yes(
+                Reason::Pinned,
+                "every object has a version, and the SecretProviderClass has them",
+            ),
+        }
+    }
+
+    fn reconciling(&self, findings: &Findings, ready: &Finding) -> Option<Finding> {
+        let idle =
+            self.stall.is_some() || ready.holds == Holds::Yes || ready.reason == Reason::Planned;
+        if idle {
+            return None;
+        }
+        let asked = !findings.access.is(Holds::Unknown)
+            || findings
+                .access
+                .finding()
+                .is_some_and(|access| access.transient)
+            || findings.identity.is(Holds::No);
+        Some(if asked {
+            Finding::yes(
+                Reason::Retrying,
+                format!("looked for again: {}", ready.message),
+            )
+        } else {
+            Finding::yes(Reason::Asking, "the first answer of the vault is awaited")
+        })
+    }
+}
+
+/// What the status says of a condition.
+pub(super) fn before(binding: &VaultBinding, type_: ConditionType) -> Option<&Condition> {
+    let conditions = &binding.status.as_ref()?.conditions;
+    conditions
+        .iter()
+        .find(|condition| condition.type_ == type_.as_str())
+}
+
+fn throttled(findings: &Findings) -> Option<Finding> {
+    let told = [&findings.identity, &findings.access].map(Told::finding);
+    let mut told = told.into_iter().flatten();
+    let held_back = told.find(|finding| finding.reason == Reason::TooManyRequests)?;
+    Some(Finding::yes(Reason::TooManyRequests, &held_back.message))
+}

@@ -1,0 +1,220 @@
+//! Every reason that a condition or an event of a binding can have: a closed set, so that the page about
+//! them is made from it and whoever watches can count on the words.
+
+use std::fmt;
+
+use vaultbind_crds::status::ConditionType;
+
+use ConditionType::{
+    AccessReady, DriverReady, ExpiringSoon, IdentityReady, ObjectsResolved, Ready, Reconciling,
+    Stalled, Throttled,
+};
+
+macro_rules! reasons {
+    ($($name:ident [$($condition:ident),*] $meaning:literal)*) => {
+        /// Why a condition is as it is.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason {
+            $(#[doc = $meaning] $name,)*
+        }
+
+        impl Reason {
+            /// Every reason there is.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The word in a condition.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+
+            /// The conditions that have it. `Ready` takes over the reason of what keeps it from being true.
+            pub const fn conditions(self) -> &'static [ConditionType] {
+                match self {
+                    $(Self::$name => &[$($condition),*],)*
+                }
+            }
+
+            /// What it means, in one sentence or two.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => $meaning,)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    // What is well, or not decided.
+    Pinned [Ready] "Every object has a version, and the SecretProviderClass has them all."
+    Suspended [Ready] "`spec.reconcilePolicy` is `Suspend`: nothing is asked and nothing is changed."
+    Planned [Ready] "`spec.reconcilePolicy` is `Plan`: `status.plan` says what would be done."
+    Configured [DriverReady] "The CSI driver is there and asks for the token that is needed."
+    TokenIssued [IdentityReady] "Entra gave a token for the ServiceAccount's."
+    Listed [AccessReady] "The vault told all versions that were asked for."
+    Resolved [ObjectsResolved] "Each object has a version that can be used, or is optional."
+    NotAsked [Ready, IdentityReady, AccessReady, ObjectsResolved] "The vault was not asked yet, or must not be."
+    NotVerified [IdentityReady] "The class lets the operator ask as itself, so nothing is known of the workload's identity."
+    Retrying [Reconciling] "Something is missing that may come by itself; it is looked for again."
+    Asking [Reconciling] "The first answer of the vault is awaited."
+
+    // The driver.
+    DriverMissing [DriverReady] "The cluster has no CSIDriver `secrets-store.csi.k8s.io`."
+    AudienceMissing [DriverReady] "The driver does not ask for tokens of the audience that is needed."
+    RepublishOff [DriverReady] "Kubelet does not ask again for mounted volumes. The condition is true: a driver up to 1.5.6 rotates by itself, one from 1.6.0 on does not rotate."
+
+    // The identity.
+    NoServiceAccount [IdentityReady] "There is no token of the ServiceAccount: mostly it does not exist."
+    NoCredential [IdentityReady] "The identity has no federated identity credential that fits."
+    SubjectMismatch [IdentityReady] "No federated identity credential has the ServiceAccount as its subject."
+    IssuerMismatch [IdentityReady] "No federated identity credential has the cluster's issuer."
+    AudienceMismatch [IdentityReady] "No federated identity credential has the token's audience."
+    IssuerNotPublic [IdentityReady] "Entra cannot read the keys of the cluster's issuer."
+    TokenSignature [IdentityReady] "Entra could not verify the signature of the ServiceAccount's token."
+    TokenExpired [IdentityReady] "Entra takes the ServiceAccount's token for outside its validity."
+    UnknownClient [IdentityReady] "The tenant has no application with the client id."
+    UnknownTenant [IdentityReady] "Entra does not know the tenant."
+    IdentityRefused [IdentityReady] "Entra refused for another reason."
+    OperatorIdentity [AccessReady] "The operator itself gets no token, and the class has it ask as itself."
+
+    // The vault.
+    RoleMissing [AccessReady] "No role lets the caller list versions."
+    ListDenied [AccessReady] "The caller may read but not list."
+    VaultUsesAccessPolicies [AccessReady] "The vault uses access policies, and none of them lets the caller list."
+    AccessRefused [AccessReady] "The vault refused the caller (HTTP 403) for a reason that is not known here."
+    Firewall [AccessReady] "The vault's firewall does not admit the cluster."
+    PrivateOnly [AccessReady] "The vault admits private endpoints only."
+    VaultNotFound [AccessReady] "The name of the vault has no address."
+    TenantMismatch [AccessReady] "The vault belongs to another tenant than the token."
+    TokenRejected [AccessReady] "The vault did not accept the token."
+    VaultFailing [AccessReady] "The vault fails (HTTP 5xx)."
+    VaultRefused [AccessReady] "The vault refused the request, or its answer cannot be read."
+    Unreachable [IdentityReady, AccessReady] "There is no answer from Entra or from the vault."
+    TooManyRequests [IdentityReady, AccessReady, Throttled] "Entra or the vault answers HTTP 429."
+
+    // The objects.
+    NotFound [ObjectsResolved] "The vault does not have the object, or nothing that a selection asks for."
+    VersionNotFound [ObjectsResolved] "The object does not have the exact version that the binding names."
+    Disabled [ObjectsResolved] "No version of the object is enabled, or not the exact one."
+    NotYetValid [ObjectsResolved] "No version of the object is active yet."
+    Expired [ObjectsResolved, ExpiringSoon] "Every version of the object has expired, or the pinned one."
+    Expires [ExpiringSoon] "A pinned version expires within `expiry.warnBefore`."
+
+    // What somebody has to change.
+    ClassMissing [Stalled] "The VaultClass that the binding names is not there."
+    SeveralDefaultClasses [Stalled] "The binding names no class and several are marked as the default."
+    NamespaceNotAllowed [Stalled] "The class does not admit the namespace."
+    VaultNotAllowed [Stalled] "The class does not admit the vault."
+    ObjectNameNotAllowed [Stalled] "The class does not admit the name of an object, or not all names of a selection."
+    TooManyBindings [Stalled] "The namespace has more bindings of the class than the class admits."
+    UnsupportedByProvider [Stalled] "The provider that `spec.provider` names does not understand a field of the binding."
+    InvalidSpec [Stalled] "A field has a value that the API server should have refused."
+    NameTaken [Stalled] "A SecretProviderClass of the binding's name is there and is not the binding's."
+    TooManySelected [ObjectsResolved, Stalled] "A selection finds more objects than its `max`."
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What keeps a binding from being looked at any further until somebody changes something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stall {
+    /// Why.
+    pub reason: Reason,
+    /// Why, for people, and what to do.
+    pub message: String,
+}
+
+impl Stall {
+    pub(super) fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+        }
+    }
+}
+
+/// The events of a binding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Event {
+    /// Objects got their first version.
+    Pinned,
+    /// Newer versions replaced pinned ones.
+    Promoted,
+    /// Objects are no longer mounted.
+    Unpinned,
+    /// A pinned version cannot be used and there is none to replace it.
+    PinnedVersionUnusable,
+    /// A pinned version expires soon.
+    ExpiringSoon,
+    /// Entra or the vault no longer answers.
+    AccessLost,
+    /// Entra and the vault answer again.
+    AccessRestored,
+    /// Objects have no version.
+    ObjectsUnresolved,
+    /// The driver does not do what is needed.
+    DriverNotReady,
+    /// Nothing more is tried until somebody changes something.
+    Stalled,
+}
+
+impl Event {
+    /// Every event there is.
+    pub const ALL: [Self; 10] = [
+        Self::Pinned,
+        Self::Promoted,
+        Self::Unpinned,
+        Self::PinnedVersionUnusable,
+        Self::ExpiringSoon,
+        Self::AccessLost,
+        Self::AccessRestored,
+        Self::ObjectsUnresolved,
+        Self::DriverNotReady,
+        Self::Stalled,
+    ];
+
+    /// The reason of the event.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pinned => "Pinned",
+            Self::Promoted => "Promoted",
+            Self::Unpinned => "Unpinned",
+            Self::PinnedVersionUnusable => "PinnedVersionUnusable",
+            Self::ExpiringSoon => "ExpiringSoon",
+            Self::AccessLost => "AccessLost",
+            Self::AccessRestored => "AccessRestored",
+            Self::ObjectsUnresolved => "ObjectsUnresolved",
+            Self::DriverNotReady => "DriverNotReady",
+            Self::Stalled => "Stalled",
+        }
+    }
+
+    /// Whether it is a warning.
+    pub const fn warning(self) -> bool {
+        !matches!(self, Self::Pinned | Self::Promoted | Self::AccessRestored)
+    }
+
+    /// When there is one.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Pinned => "Objects got their first version.",
+            Self::Promoted => "Newer versions replaced pinned ones; old and new ids are shortened.",
+            Self::Unpinned => "Optional or selected objects are gone from the vault and left out.",
+            Self::PinnedVersionUnusable => {
+                "A pinned version is gone, disabled or expired, and there is none to replace it."
+            }
+            Self::ExpiringSoon => "A pinned version expires within `expiry.warnBefore`, or has.",
+            Self::AccessLost => "Entra or the vault answered and no longer does.",
+            Self::AccessRestored => "Entra and the vault answer again.",
+            Self::ObjectsUnresolved => "Objects have no version that can be used.",
+            Self::DriverNotReady => "The CSI driver is missing or lacks the audience.",
+            Self::Stalled => "The binding is `Stalled`, or for another reason than before.",
+        }
+    }
+}
