@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 use vaultbind_keyvault::{AllowedHost, Cloud, NameError};
+use vaultbind_telemetry::values::{self, boolean};
 
 #[cfg(test)]
 mod tests;
@@ -249,7 +250,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// A duration that may be zero, for off.
 fn duration_or_none(text: &str) -> Result<Duration, String> {
-    crate::duration::parse(text)
+    values::duration(text)
         .filter(|duration| *duration <= LONGEST_KEPT)
         .ok_or_else(|| "use a duration such as 0s, 30s or 1m30s, at most 24h".to_owned())
 }
@@ -260,15 +261,6 @@ fn refusal_ttl(text: &str) -> Result<Duration, String> {
         .ok()
         .filter(|duration| *duration <= Duration::from_secs(10))
         .ok_or_else(|| "use a duration from 0s to 10s".to_owned())
-}
-
-/// A boolean as Go reads them.
-fn boolean(text: &str) -> Result<bool, String> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err("use true or false".to_owned()),
-    }
 }
 
 fn cloud(text: &str) -> Result<Cloud, String> {

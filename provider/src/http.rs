@@ -1,11 +1,5 @@
 //! Health and metrics over HTTP.
-//!
-//! Whoever reaches the pod reaches these ports, so a caller can cost little: one request for each
-//! connection, within a time, and no body is read. Of too many connections the oldest is closed,
-//! which is that of a caller who takes his time; a probe is answered long before it is the oldest.
 
-use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,33 +8,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{Request, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt as _;
+use vaultbind_telemetry::ports::{self, Port, PortError};
 
 use crate::debug::{self, Insight};
 use crate::metrics::Metrics;
 use crate::probe;
 use crate::serve::socket::is_live;
-
-/// Connections to one port at a time.
-const MOST_CONNECTIONS: usize = 64;
-/// How long a caller may take to send its request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a caller may take to read the answer, once it is there.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// The request line and the headers.
-const MAX_HEADER_BYTES: usize = 16 * 1024;
-/// After an accept that failed, for want of file descriptors.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// What the HTTP servers need.
 #[derive(Debug, Clone)]
@@ -61,33 +38,12 @@ pub(crate) struct Health {
     pub(crate) timeout: Duration,
 }
 
-/// One port.
-struct Port {
-    address: SocketAddr,
-    purpose: &'static str,
-    flag: &'static str,
-    routes: Router,
-    /// How long a connection may last.
-    limit: Duration,
-}
-
 /// The HTTP servers' addresses.
 #[derive(Debug)]
 pub(crate) struct Addresses {
     pub(crate) health: SocketAddr,
     pub(crate) metrics: SocketAddr,
     pub(crate) debug: Option<SocketAddr>,
-}
-
-/// Why an HTTP server did not start.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} for {purpose}: {source}; choose a free port with --{flag}")]
-pub struct HttpError {
-    address: SocketAddr,
-    purpose: &'static str,
-    flag: &'static str,
-    #[source]
-    source: std::io::Error,
 }
 
 /// Starts the servers; they end with `stop`.
@@ -97,7 +53,7 @@ pub(crate) async fn serve(
     metrics: Arc<Metrics>,
     insight: Insight,
     stop: &CancellationToken,
-) -> Result<Addresses, HttpError> {
+) -> Result<Addresses, PortError> {
     let debug = match options.debug_port {
         Some(port) => {
             let port = Port {
@@ -105,9 +61,9 @@ pub(crate) async fn serve(
                 purpose: "debugging",
                 flag: "debug-port",
                 routes: debug::routes(insight),
-                limit: HEADER_TIMEOUT + ANSWER_TIMEOUT,
+                patience: Duration::ZERO,
             };
-            Some(listen(port, stop).await?)
+            Some(ports::listen(port, stop).await?)
         }
         None => None,
     };
@@ -119,117 +75,26 @@ pub(crate) async fn serve(
         .route("/metrics", get(render))
         .with_state(metrics);
 
-    let health_address = SocketAddr::new(options.address, options.healthz_port);
-    let metrics_address = SocketAddr::new(options.address, options.prometheus_port);
     let health = Port {
-        address: health_address,
+        address: SocketAddr::new(options.address, options.healthz_port),
         purpose: "health",
         flag: "healthz-port",
         routes: health_routes,
-        limit: HEADER_TIMEOUT + options.healthz_timeout + ANSWER_TIMEOUT,
+        patience: options.healthz_timeout,
     };
-    // Port 0 is any free port, so two zeros are two servers.
-    if health_address == metrics_address && health_address.port() != 0 {
-        let routes = health.routes.merge(metrics_routes);
-        let address = listen(Port { routes, ..health }, stop).await?;
-        return Ok(Addresses {
-            health: address,
-            metrics: address,
-            debug,
-        });
-    }
     let metrics = Port {
-        address: metrics_address,
+        address: SocketAddr::new(options.address, options.prometheus_port),
         purpose: "metrics",
         flag: "prometheus-port",
         routes: metrics_routes,
-        limit: HEADER_TIMEOUT + ANSWER_TIMEOUT,
+        patience: Duration::ZERO,
     };
+    let ports::Addresses { health, metrics } = ports::listen_both(health, metrics, stop).await?;
     Ok(Addresses {
-        health: listen(health, stop).await?,
-        metrics: listen(metrics, stop).await?,
+        health,
+        metrics,
         debug,
     })
-}
-
-async fn listen(port: Port, stop: &CancellationToken) -> Result<SocketAddr, HttpError> {
-    let failed = |source| HttpError {
-        address: port.address,
-        purpose: port.purpose,
-        flag: port.flag,
-        source,
-    };
-    let listener = TcpListener::bind(port.address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    let stop = stop.clone();
-    tokio::spawn(async move { stop.run_until_cancelled(accept(&listener, &port)).await });
-    Ok(bound)
-}
-
-async fn accept(listener: &TcpListener, port: &Port) {
-    let mut connections = Connections::default();
-    let mut failing = false;
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                failing = false;
-                let answer = answer(stream, port.routes.clone());
-                let limit = port.limit;
-                connections.add(tokio::spawn(async move {
-                    let _ = tokio::time::timeout(limit, answer).await;
-                }));
-            }
-            Err(error) => {
-                if !failing {
-                    let purpose = port.purpose;
-                    tracing::warn!(%error, purpose, "cannot accept connections, trying again");
-                }
-                failing = true;
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-    }
-}
-
-/// The connections of one port, the oldest first. They end with the port.
-#[derive(Default)]
-struct Connections(VecDeque<JoinHandle<()>>);
-
-impl Connections {
-    fn add(&mut self, connection: JoinHandle<()>) {
-        self.0.retain(|connection| !connection.is_finished());
-        if self.0.len() >= MOST_CONNECTIONS
-            && let Some(oldest) = self.0.pop_front()
-        {
-            oldest.abort();
-        }
-        self.0.push_back(connection);
-    }
-}
-
-impl Drop for Connections {
-    fn drop(&mut self) {
-        for connection in &self.0 {
-            connection.abort();
-        }
-    }
-}
-
-async fn answer(stream: TcpStream, routes: Router) {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let routes = routes.clone();
-        async move { Ok::<_, Infallible>(routes.oneshot(request).await.into_response()) }
-    });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(MAX_HEADER_BYTES)
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    if let Err(error) = served {
-        tracing::debug!(%error, "HTTP connection ended");
-    }
 }
 
 /// Alive: the provider answers a health check on its own socket.
@@ -251,9 +116,5 @@ async fn readyz(State(health): State<Arc<Health>>) -> Response {
 }
 
 async fn render(State(metrics): State<Arc<Metrics>>) -> Response {
-    const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    match metrics.render() {
-        Ok(text) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
+    ports::metrics(metrics.render())
 }

@@ -9,7 +9,6 @@ pub mod args;
 mod debug;
 #[cfg(test)]
 mod docs;
-mod duration;
 mod http;
 mod lru;
 pub mod metrics;
@@ -21,18 +20,7 @@ pub mod serve;
 pub mod server;
 pub mod service;
 pub mod status;
-pub mod telemetry;
 
 /// Threads that serve mounts, and as many for PFX files. A node's provider has fractions of a
 /// processor; more threads only cost memory.
 pub const WORKERS: usize = 2;
-
-/// Prints version and build date as the Go provider does: one JSON object.
-#[allow(clippy::print_stdout)]
-pub fn print_version() {
-    let date = option_env!("SOURCE_DATE").unwrap_or("unknown");
-    println!(
-        r#"{{"version":"{}","buildDate":"{date}"}}"#,
-        env!("CARGO_PKG_VERSION")
-    );
-}

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use vaultbind_provider::args::Args;
 use vaultbind_provider::server::{Config, Provider};
-use vaultbind_provider::telemetry::{self, LogOptions};
+use vaultbind_telemetry::logs::{self, LogOptions};
 use zeroizing_alloc::ZeroAlloc;
 
 /// Wipes whatever is freed. Secrets pass through buffers of the SDK and of the HTTP, TLS and gRPC
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     if args.version {
-        vaultbind_provider::print_version();
+        vaultbind_telemetry::print_version(env!("CARGO_PKG_VERSION"));
         return ExitCode::SUCCESS;
     }
     match run(args) {
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> anyhow::Result<()> {
-    telemetry::init(LogOptions {
+    logs::init(LogOptions {
         json: args.log_format_json,
         verbosity: args.verbosity,
     })

@@ -13,37 +13,25 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use tonic::Code;
 use vaultbind_keyvault::cache::{CacheObserver, Evicted, Source, TokenEvent};
-use vaultbind_keyvault::transport::{Call, ConnectionEvent, Hedge, Observer, Outcome, Service};
+use vaultbind_keyvault::transport::Observer;
+use vaultbind_telemetry::calls::{BUCKETS, Calls};
 
 use crate::status;
-
-/// Seconds, from a warm answer to the driver's patience.
-const BUCKETS: [f64; 14] = [
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-];
 
 /// The metrics of one provider.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    calls: Arc<Calls>,
     mounts: Family<MountLabels, Counter>,
     mount_seconds: Histogram,
     mounts_running: Gauge,
-    vault_requests: Family<RequestLabels, Counter>,
-    vault_seconds: Histogram,
-    token_requests: Family<TokenLabels, Counter>,
-    token_seconds: Histogram,
     cache_reads: Family<SourceLabels, Counter>,
     cache_evictions: Family<ReasonLabels, Counter>,
     cache_objects: Gauge,
     cache_bytes: Gauge,
     stale_served: Counter,
     tokens: Family<EventLabels, Counter>,
-    throttled: Family<ServiceLabels, Counter>,
-    throttle_wait_seconds: Histogram,
-    hedged: Family<HedgeLabels, Counter>,
-    connections: Family<ConnectionLabels, Counter>,
-    circuits_open: Family<ServiceLabels, Gauge>,
     socket_rebinds: Counter,
 }
 
@@ -67,61 +55,25 @@ struct EventLabels {
     event: &'static str,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    operation: &'static str,
-    code: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct TokenLabels {
-    source: &'static str,
-    code: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ServiceLabels {
-    service: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct HedgeLabels {
-    result: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ConnectionLabels {
-    event: &'static str,
-}
-
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("vaultbind");
-        let histogram = || Histogram::new(BUCKETS);
+        let build = [("version", env!("CARGO_PKG_VERSION"))];
+        registry.register("build", "Version of the provider", Info::new(build));
         let metrics = Self {
+            calls: Arc::new(Calls::register(&mut registry)),
             mounts: Family::default(),
-            mount_seconds: histogram(),
+            mount_seconds: Histogram::new(BUCKETS),
             mounts_running: Gauge::default(),
-            vault_requests: Family::default(),
-            vault_seconds: histogram(),
-            token_requests: Family::default(),
-            token_seconds: histogram(),
             cache_reads: Family::default(),
             cache_evictions: Family::default(),
             cache_objects: Gauge::default(),
             cache_bytes: Gauge::default(),
             stale_served: Counter::default(),
             tokens: Family::default(),
-            throttled: Family::default(),
-            throttle_wait_seconds: histogram(),
-            hedged: Family::default(),
-            connections: Family::default(),
-            circuits_open: Family::default(),
             socket_rebinds: Counter::default(),
             registry: Registry::default(),
         };
-        let build = [("version", env!("CARGO_PKG_VERSION"))];
-        registry.register("build", "Version of the provider", Info::new(build));
         registry.register(
             "mount_requests",
             "Mounts by gRPC code",
@@ -137,28 +89,6 @@ impl Default for Metrics {
             "mounts_in_flight",
             "Mounts that are running",
             metrics.mounts_running.clone(),
-        );
-        registry.register(
-            "vault_requests",
-            "Requests sent to vaults by operation and HTTP status",
-            metrics.vault_requests.clone(),
-        );
-        registry.register_with_unit(
-            "vault_request_duration",
-            "Time from a request to a vault to its whole answer",
-            Unit::Seconds,
-            metrics.vault_seconds.clone(),
-        );
-        registry.register(
-            "token_requests",
-            "Token requests by source and HTTP status",
-            metrics.token_requests.clone(),
-        );
-        registry.register_with_unit(
-            "token_request_duration",
-            "Time from a token request to its whole answer",
-            Unit::Seconds,
-            metrics.token_seconds.clone(),
         );
         registry.register(
             "cache_reads",
@@ -192,32 +122,6 @@ impl Default for Metrics {
             metrics.tokens.clone(),
         );
         registry.register(
-            "throttled_requests",
-            "Requests that Azure refused because there were too many, by service",
-            metrics.throttled.clone(),
-        );
-        registry.register_with_unit(
-            "throttle_wait",
-            "Time that requests waited for leave to be sent, of those that had to",
-            Unit::Seconds,
-            metrics.throttle_wait_seconds.clone(),
-        );
-        registry.register(
-            "hedged_requests",
-            "Requests sent a second time because the answer was late, and those answered first",
-            metrics.hedged.clone(),
-        );
-        registry.register(
-            "connections",
-            "Connections to Azure dialled, failed to be dialled, and retired because of silence",
-            metrics.connections.clone(),
-        );
-        registry.register(
-            "circuit_open",
-            "Vaults and other services that give no answers and are asked by one request at a time",
-            metrics.circuits_open.clone(),
-        );
-        registry.register(
             "socket_rebinds",
             "Times that the socket's name was lost and taken again",
             metrics.socket_rebinds.clone(),
@@ -245,6 +149,11 @@ impl Metrics {
         self.mount_seconds.observe(duration.as_secs_f64());
     }
 
+    /// Counts the calls of the transport.
+    pub(crate) fn calls(&self) -> Arc<dyn Observer> {
+        Arc::clone(&self.calls) as Arc<dyn Observer>
+    }
+
     /// Counts the times that the socket's name was taken again.
     pub(crate) fn socket_rebinds(&self) -> Counter {
         self.socket_rebinds.clone()
@@ -267,82 +176,6 @@ pub(crate) struct Running(Gauge<i64, AtomicI64>);
 impl Drop for Running {
     fn drop(&mut self) {
         self.0.dec();
-    }
-}
-
-/// Counts the calls of the transport in the metrics.
-#[derive(Debug)]
-pub(crate) struct CallMetrics(pub(crate) Arc<Metrics>);
-
-impl Observer for CallMetrics {
-    fn call(&self, call: &Call) {
-        let Self(metrics) = self;
-        let code = outcome(call.outcome);
-        let seconds = call.duration.as_secs_f64();
-        if call.service == Service::Vault {
-            let operation = call.operation.as_str();
-            metrics
-                .vault_requests
-                .get_or_create(&RequestLabels { operation, code })
-                .inc();
-            metrics.vault_seconds.observe(seconds);
-            return;
-        }
-        let source = service(call.service);
-        metrics
-            .token_requests
-            .get_or_create(&TokenLabels { source, code })
-            .inc();
-        metrics.token_seconds.observe(seconds);
-    }
-
-    fn throttled(&self, of: Service, _: u16) {
-        let labels = ServiceLabels {
-            service: service(of),
-        };
-        self.0.throttled.get_or_create(&labels).inc();
-    }
-
-    fn waited(&self, _: Service, duration: Duration) {
-        self.0.throttle_wait_seconds.observe(duration.as_secs_f64());
-    }
-
-    fn hedge(&self, _: Service, hedge: Hedge) {
-        let result = match hedge {
-            Hedge::Sent => "sent",
-            Hedge::Won => "won",
-        };
-        self.0.hedged.get_or_create(&HedgeLabels { result }).inc();
-    }
-
-    fn circuit(&self, of: Service, open: bool) {
-        let labels = ServiceLabels {
-            service: service(of),
-        };
-        let gauge = self.0.circuits_open.get_or_create(&labels);
-        if open {
-            gauge.inc()
-        } else {
-            gauge.dec()
-        };
-    }
-
-    fn connection(&self, event: ConnectionEvent) {
-        let event = match event {
-            ConnectionEvent::Dialled => "dialled",
-            ConnectionEvent::Failed => "failed",
-            ConnectionEvent::Retired => "retired",
-        };
-        let labels = ConnectionLabels { event };
-        self.0.connections.get_or_create(&labels).inc();
-    }
-}
-
-fn service(service: Service) -> &'static str {
-    match service {
-        Service::Vault => "vault",
-        Service::Entra => "entra",
-        Service::Imds => "managed_identity",
     }
 }
 
@@ -384,45 +217,21 @@ impl CacheObserver for MemoryMetrics {
     }
 }
 
-/// The statuses that Azure sends, by number; anything else by its class, so that no peer can make
-/// new series at will.
-fn outcome(outcome: Outcome) -> &'static str {
-    let Outcome::Status(status) = outcome else {
-        return "unreachable";
-    };
-    match status {
-        200 => "200",
-        400 => "400",
-        401 => "401",
-        403 => "403",
-        404 => "404",
-        408 => "408",
-        409 => "409",
-        429 => "429",
-        500 => "500",
-        502 => "502",
-        503 => "503",
-        504 => "504",
-        201..=299 => "2xx",
-        300..=399 => "3xx",
-        402..=499 => "4xx",
-        _ => "5xx",
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use vaultbind_keyvault::transport::Operation;
+    use vaultbind_keyvault::transport::{
+        Call, ConnectionEvent, Hedge, Operation, Outcome, Service,
+    };
 
     use super::*;
 
     #[test]
     fn counts_and_durations_are_shown_under_the_documented_names() {
-        let metrics = Arc::new(Metrics::default());
+        let metrics = Metrics::default();
         let running = metrics.mount_started();
         metrics.mount_ended(Code::NotFound, Duration::from_millis(3));
         let call = |service, operation, outcome| {
-            CallMetrics(Arc::clone(&metrics)).call(&Call {
+            metrics.calls().call(&Call {
                 service,
                 operation,
                 outcome,
@@ -432,7 +241,7 @@ mod tests {
         call(Service::Vault, Operation::GetSecret, Outcome::Status(404));
         call(Service::Vault, Operation::GetSecret, Outcome::Status(418));
         call(Service::Entra, Operation::Token, Outcome::Unreachable);
-        let observer = CallMetrics(Arc::clone(&metrics));
+        let observer = metrics.calls();
         observer.throttled(Service::Vault, 429);
         observer.waited(Service::Vault, Duration::from_secs(2));
         observer.hedge(Service::Vault, Hedge::Sent);

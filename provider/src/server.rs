@@ -13,11 +13,12 @@ use vaultbind_keyvault::cache::{Freshness, NoRandomness};
 use vaultbind_keyvault::transport::{Proxy, Roots, TransportError, TransportOptions};
 use vaultbind_keyvault::{Cache, CacheOptions, Limits, Transport};
 use vaultbind_proto::csi_driver_provider_server::CsiDriverProviderServer;
+use vaultbind_telemetry::ports::PortError;
 
 use crate::args::Args;
 use crate::debug::Insight;
-use crate::http::{self, Health, HttpError, HttpOptions};
-use crate::metrics::{CallMetrics, MemoryMetrics, Metrics};
+use crate::http::{self, Health, HttpOptions};
+use crate::metrics::{MemoryMetrics, Metrics};
 use crate::mount::{MountOptions, Mounter};
 use crate::render::RenderOptions;
 use crate::request::Defaults;
@@ -79,7 +80,7 @@ pub enum StartError {
     Socket(#[from] BindError),
     /// The HTTP servers.
     #[error(transparent)]
-    Http(#[from] HttpError),
+    Http(#[from] PortError),
     /// The way to Azure.
     #[error(transparent)]
     Transport(#[from] TransportError),
@@ -138,7 +139,7 @@ impl Provider {
         }
 
         let metrics = Arc::new(Metrics::default());
-        let observer = Arc::new(CallMetrics(Arc::clone(&metrics)));
+        let observer = metrics.calls();
         let transport = Transport::new(TransportOptions {
             proxy,
             roots,

@@ -15,7 +15,7 @@ use vaultbind_e2e::leaks::LogFolder;
 use vaultbind_e2e::stage::{
     CLIENT, ISSUER, NAMESPACE, SERVICE_ACCOUNT, Stage, TENANT, VAULT, random,
 };
-use vaultbind_provider::telemetry;
+use vaultbind_telemetry::logs;
 
 /// The folder of this run; the logs of the run before are removed.
 pub(crate) fn logs() -> &'static LogFolder {
@@ -29,7 +29,7 @@ pub(crate) fn logs() -> &'static LogFolder {
             .with_writer(Arc::new(file))
             .with_ansi(false);
         tracing_subscriber::registry()
-            .with(telemetry::filter(5))
+            .with(logs::filter(5))
             .with(lines)
             .init();
         logs

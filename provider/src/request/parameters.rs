@@ -291,7 +291,7 @@ pub(super) fn cloud(attributes: &Texts, default: Cloud) -> Result<Cloud, Request
 pub(super) fn freshness(attributes: &Texts, default: Freshness) -> Result<Freshness, RequestError> {
     let time = |name: &'static str, default: Duration| match attributes.get(name) {
         "" => Ok(default),
-        text => crate::duration::parse(text)
+        text => vaultbind_telemetry::values::duration(text)
             .filter(|time| *time <= LONGEST_FRESHNESS)
             .ok_or(RequestError::Freshness {
                 parameter: name,

@@ -1,11 +1,23 @@
-//! Durations as Go writes them, such as `5s` or `1m30s`.
+//! Values of flags as Go programs take them.
 
 use std::time::Duration;
 
-/// Reads one; `None` if the text is none or is negative.
-pub(crate) fn parse(text: &str) -> Option<Duration> {
+/// A duration such as `5s` or `1m30s`; `None` if the text is none or is negative.
+pub fn duration(text: &str) -> Option<Duration> {
     let parsed: jiff::SignedDuration = text.parse().ok()?;
     Duration::try_from(parsed).ok()
+}
+
+/// A boolean.
+///
+/// # Errors
+/// With what to write instead.
+pub fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("use true or false".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -14,7 +26,7 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_go_writes_them() {
-        let seconds = |text| parse(text).map(|duration| duration.as_secs_f64());
+        let seconds = |text| duration(text).map(|duration| duration.as_secs_f64());
         for (text, expected) in [
             ("0s", Some(0.0)),
             ("90s", Some(90.0)),
