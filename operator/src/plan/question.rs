@@ -1,15 +1,17 @@
 //! What the vault is asked for one binding, if it may be asked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vaultbind_crds::VaultBinding;
 use vaultbind_crds::binding::ReconcilePolicy;
 use vaultbind_crds::class::{Budgets, Detection};
+use vaultbind_keyvault::VersionId;
 
+use super::pins::Pins;
 use super::reading::{Reading, What, key};
 use super::reason::{Reason, Stall};
 use super::{dialect, limits, target};
-use crate::observed::{Asker, Caller, Cluster, Question, Selection};
+use crate::observed::{Asker, Caller, Cluster, Key, Question, Selection};
 
 /// What has to be known of the vault.
 ///
@@ -65,12 +67,61 @@ pub fn question(binding: &VaultBinding, cluster: &Cluster) -> Result<Question, S
     Ok(Question {
         asker: Asker {
             cloud: reading.cloud,
-            vault: reading.vault,
+            vault: reading.vault.clone(),
             tenant: reading.tenant.to_string(),
             caller,
         },
+        held: held(binding, cluster, &reading),
         objects: objects.into_iter().collect(),
         selections,
         requests_per_second: u32::try_from(budgets.vault_requests_per_second).unwrap_or(1),
     })
+}
+
+/// The versions that matter whether or not they are the newest: those that are pinned, were pinned before,
+/// or are named.
+fn held(
+    binding: &VaultBinding,
+    cluster: &Cluster,
+    reading: &Reading<'_>,
+) -> BTreeMap<Key, BTreeSet<VersionId>> {
+    let mut held: BTreeMap<Key, BTreeSet<VersionId>> = BTreeMap::new();
+    let mut hold = |key: Key, version: VersionId| {
+        held.entry(key).or_default().insert(version);
+    };
+    for status in binding.status.iter().flat_map(|status| &status.objects) {
+        let versions = [&status.pinned, &status.previous].into_iter().flatten();
+        for version in versions.filter_map(|version| version.parse().ok()) {
+            let name = status.object_name.to_ascii_lowercase();
+            let type_ = status.type_;
+            hold(Key { type_, name }, version);
+        }
+    }
+    let pins = cluster.target.as_deref().map(Pins::of).unwrap_or_default();
+    for wish in &reading.wishes {
+        let type_ = wish.object.type_;
+        if let What::Named(name, Some(version)) = &wish.what {
+            hold(key(type_, name), version.clone());
+        }
+        for entry in &pins.entries {
+            let wanted = match &wish.what {
+                What::Named(name, _) => name.as_str().eq_ignore_ascii_case(entry.name.as_str()),
+                What::Selected => true,
+            };
+            if let Some(version) = entry.version.as_ref().filter(|_| wanted) {
+                hold(key(type_, &entry.name), version.clone());
+            }
+        }
+    }
+    for (previous, version) in &pins.previous {
+        let Some((own, name)) = previous.split_once('/') else {
+            continue;
+        };
+        let mut wishes = reading.wishes.iter();
+        if let Some(wish) = wishes.find(|wish| wish.object.name == own) {
+            let (type_, name) = (wish.object.type_, name.to_owned());
+            hold(Key { type_, name }, version.clone());
+        }
+    }
+    held
 }
