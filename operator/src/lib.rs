@@ -2,10 +2,27 @@
 //! says what is.
 //!
 //! What is there is [`observed`], what the vault says is an [`answer`](observed::Answer), and
-//! the plan makes of both what is wanted. It does no I/O and takes the time as an argument;
-//! [`resolve`] asks vaults, and what runs around them acts.
+//! [`plan`] makes of both what is wanted. It does no I/O and takes the time as an argument;
+//! [`resolve`] asks vaults, and what runs around them acts: [`cluster`] watches, [`queue`] says whose turn it
+//! is, [`reconcile`] is one turn, [`apply`] writes, [`lease`] decides which replica does, and
+//! [`controller`] is the whole, built from [`args`].
 
+mod apply;
+pub mod args;
+mod cluster;
+pub mod controller;
+#[cfg(test)]
+mod docs;
+mod events;
+mod health;
+pub mod lease;
+pub mod metrics;
 pub mod observed;
-pub mod resolve;
 pub mod plan;
+pub mod queue;
+mod reconcile;
+pub mod resolve;
 pub mod secrets_store;
+
+/// Threads of the program. It mostly waits.
+pub const WORKERS: usize = 2;

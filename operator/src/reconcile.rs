@@ -1,0 +1,259 @@
+//! One binding's turn: look, ask the vault, plan, write, say so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tracing::{debug, info, warn};
+use vaultbind_crds::status::ConditionType;
+use vaultbind_crds::{VaultBinding, VaultBindingStatus};
+
+use crate::apply::{WriteError, Writer};
+use crate::cluster::{Name, View};
+use crate::events::Events;
+use crate::metrics::Ended;
+use crate::observed::{Answer, Cluster};
+use crate::plan::{self, Input, Note, Plan, Stall, Target};
+use crate::queue::{Class, Outcome};
+use crate::resolve::Resolver;
+
+/// Bindings that came at the same time share an answer, however pressing they are.
+const SHARED: Duration = Duration::from_secs(2);
+
+/// A plan whose time has come already is not made in a circle.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// What a turn needs.
+#[derive(Clone)]
+pub(crate) struct Reconciler {
+    pub(crate) view: Arc<View>,
+    pub(crate) resolver: Arc<Resolver>,
+    pub(crate) writer: Writer,
+    pub(crate) events: Events,
+}
+
+/// Why a turn failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {what}: {source}")]
+pub(crate) struct ReconcileError {
+    what: &'static str,
+    #[source]
+    source: WriteError,
+}
+
+impl ReconcileError {
+    fn of(what: &'static str) -> impl FnOnce(WriteError) -> Self {
+        move |source| Self { what, source }
+    }
+
+    /// How the turn ended.
+    pub(crate) fn ended(&self) -> Ended {
+        match self.source {
+            WriteError::Conflict(_) => Ended::Conflict,
+            WriteError::Gone => Ended::Gone,
+            WriteError::NotLeading | WriteError::Timeout | WriteError::Refused(_) => Ended::Failed,
+        }
+    }
+}
+
+/// What came of a turn.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pub(crate) ended: Ended,
+    pub(crate) outcome: Outcome,
+}
+
+impl Reconciler {
+    /// One binding's turn, in which `class` says why.
+    pub(crate) async fn turn(&self, name: &Name, class: Class) -> Result<Turn, ReconcileError> {
+        let gone = Turn {
+            ended: Ended::Gone,
+            outcome: Outcome::Gone,
+        };
+        let Some(binding) = self.view.bindings.get(name) else {
+            return Ok(gone);
+        };
+        if binding.metadata.deletion_timestamp.is_some() {
+            return Ok(gone);
+        }
+        let Some(mut cluster) = self.view.around(&binding) else {
+            // The namespace goes, or is not known yet: the change of it is another turn.
+            return Ok(gone);
+        };
+        let answer = self.ask(&binding, &cluster, class).await;
+        let mut plan = planned(&binding, &cluster, &answer);
+        let mut written = false;
+        if let Target::Apply(_) = plan.target
+            && cluster.target.is_none()
+        {
+            // The watch shows what carries our labels; the name may be somebody else's.
+            let found = self.writer.find(name).await;
+            cluster.target = match found {
+                Ok(found) => found.map(Arc::new),
+                Err(error) => return self.refused(&binding, plan, error).await,
+            };
+            if cluster.target.is_some() {
+                plan = planned(&binding, &cluster, &answer);
+            }
+        }
+        // Without the driver there is no kind to write.
+        if self.view.has_driver_kinds()
+            && let Target::Apply(wanted) = &plan.target
+        {
+            let found = cluster.target.as_deref();
+            match self.writer.class(wanted.as_ref().clone(), found).await {
+                Ok(class) => {
+                    info!(binding = %name, "SecretProviderClass applied");
+                    self.view.targets.put(class);
+                    written = true;
+                }
+                Err(error) => return self.refused(&binding, plan, error).await,
+            }
+        }
+        let said = self.say(&binding, &plan.status).await;
+        // What was done is told even if the status is told later.
+        if written || said.is_ok() {
+            for Note {
+                warning,
+                reason,
+                message,
+            } in &plan.notes
+            {
+                self.events
+                    .publish(&binding, *warning, reason, message)
+                    .await;
+            }
+        }
+        written |= said?;
+        let ended = if written {
+            Ended::Written
+        } else {
+            Ended::Unchanged
+        };
+        Ok(Turn {
+            ended,
+            outcome: again(&plan, Timestamp::now()),
+        })
+    }
+
+    /// Asks the vault, or takes what it said not long ago.
+    async fn ask(
+        &self,
+        binding: &VaultBinding,
+        cluster: &Cluster,
+        class: Class,
+    ) -> Result<Answer, Stall> {
+        let question = plan::question(binding, cluster)?;
+        let interval = plan::check_interval(binding, cluster);
+        Ok(self
+            .resolver
+            .resolve(&question, max_age(class, interval))
+            .await)
+    }
+
+    /// Writes a status if it is worth it.
+    async fn say(
+        &self,
+        binding: &VaultBinding,
+        status: &VaultBindingStatus,
+    ) -> Result<bool, ReconcileError> {
+        if !plan::worth_writing(binding.status.as_ref(), status) {
+            return Ok(false);
+        }
+        let written = self.writer.status(binding, status).await;
+        let binding = written.map_err(ReconcileError::of("the status"))?;
+        debug!(binding = %Name::of(&binding.metadata), "status written");
+        self.view.bindings.put(binding);
+        Ok(true)
+    }
+
+    /// The SecretProviderClass could not be written. If the API server does not want it, the status must not
+    /// hide that; whatever else it is passes.
+    async fn refused(
+        &self,
+        binding: &VaultBinding,
+        plan: Plan,
+        error: WriteError,
+    ) -> Result<Turn, ReconcileError> {
+        if let WriteError::Refused(kube::Error::Api(refusal)) = &error {
+            let status = not_applied(plan.status, binding, &refusal.message);
+            if let Err(error) = self.say(binding, &status).await {
+                warn!(binding = %Name::of(&binding.metadata), %error, "the status could not be written");
+            }
+        }
+        Err(ReconcileError::of("the SecretProviderClass")(error))
+    }
+}
+
+/// A status of a binding whose SecretProviderClass the API server refused.
+fn not_applied(
+    mut status: VaultBindingStatus,
+    binding: &VaultBinding,
+    refusal: &str,
+) -> VaultBindingStatus {
+    let ready = ConditionType::Ready.as_str();
+    let before = binding.status.iter().flat_map(|status| &status.conditions);
+    let since = before
+        .filter(|condition| condition.type_ == ready && condition.status == "False")
+        .map(|condition| condition.last_transition_time.clone())
+        .next();
+    for condition in &mut status.conditions {
+        if condition.type_ == ready {
+            condition.status = "False".to_owned();
+            condition.reason = "NotApplied".to_owned();
+            condition.message = format!(
+                "the API server refused the SecretProviderClass: {refusal}; the operator tries on"
+            );
+            if let Some(since) = &since {
+                condition.last_transition_time = since.clone();
+            }
+        }
+    }
+    status
+}
+
+fn planned(binding: &VaultBinding, cluster: &Cluster, answer: &Result<Answer, Stall>) -> Plan {
+    plan::plan(&Input {
+        binding,
+        cluster,
+        answer,
+        now: Timestamp::now(),
+    })
+}
+
+/// How old an answer may be.
+fn max_age(class: Class, interval: Duration) -> Duration {
+    match class {
+        Class::Asked => Duration::ZERO,
+        Class::NeverReady => SHARED,
+        // Something else has changed than the vault.
+        Class::Deadline => interval,
+        // Bindings whose turns are not together share a sweep.
+        Class::Periodic => interval / 2,
+    }
+}
+
+/// When it is the binding's turn again.
+fn again(plan: &Plan, now: Timestamp) -> Outcome {
+    let after = Duration::try_from(now.until(plan.next).map_or_else(
+        |_| jiff::SignedDuration::ZERO,
+        |span| jiff::SignedDuration::try_from(span).unwrap_or_default(),
+    ));
+    let class = if is_served(&plan.status) {
+        Class::Periodic
+    } else {
+        Class::NeverReady
+    };
+    Outcome::Again {
+        class,
+        after: after.unwrap_or_default().max(SHORTEST),
+    }
+}
+
+/// Whether pods can start, or could at some time: something is pinned, or the binding is ready.
+pub(crate) fn is_served(status: &VaultBindingStatus) -> bool {
+    let ready = ConditionType::Ready.as_str();
+    let mut conditions = status.conditions.iter();
+    conditions.any(|condition| condition.type_ == ready && condition.status == "True")
+        || status.objects.iter().any(|object| object.pinned.is_some())
+}
