@@ -17,7 +17,8 @@ mod tests;
 /// Keeps a SecretProviderClass with exact versions for every VaultBinding.
 ///
 /// The cluster is that of the pod's ServiceAccount, else that of KUBECONFIG. Proxies and trust for Azure are taken
-/// from the environment: HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR.
+/// from the environment: HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR;
+/// the cluster is never asked through a proxy.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "vaultbind-operator", disable_version_flag = true)]
 pub struct Args {

@@ -54,16 +54,22 @@ impl Timing {
 pub struct Seen {
     /// What it says.
     pub spec: LeaseSpec,
+    /// The version of the object: another one with every write, whatever the clocks of writers say.
+    pub version: String,
     /// When it was first seen to say so.
     pub since: Instant,
 }
 
 impl Seen {
     /// What is known after another look: an unchanged record keeps its age.
-    pub fn again(before: Option<Self>, spec: LeaseSpec, now: Instant) -> Self {
+    pub fn again(before: Option<Self>, spec: LeaseSpec, version: String, now: Instant) -> Self {
         match before {
-            Some(seen) if seen.spec == spec => seen,
-            _ => Self { spec, since: now },
+            Some(seen) if seen.version == version => seen,
+            _ => Self {
+                spec,
+                version,
+                since: now,
+            },
         }
     }
 }
@@ -84,7 +90,7 @@ pub enum Step {
 /// What to do about a lease, as `me` at `now`. A record that does not say how long it holds is given
 /// `duration`.
 pub fn evaluate(seen: Option<&Seen>, me: &str, now: Instant, duration: Duration) -> Step {
-    let Some(Seen { spec, since }) = seen else {
+    let Some(Seen { spec, since, .. }) = seen else {
         return Step::Create;
     };
     let holder = spec.holder_identity.as_deref().unwrap_or_default();

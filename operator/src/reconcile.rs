@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
+use vaultbind_crds::binding::ReconcilePolicy;
 use vaultbind_crds::status::ConditionType;
 use vaultbind_crds::{VaultBinding, VaultBindingStatus};
 
@@ -34,7 +35,7 @@ pub(crate) struct Reconciler {
 
 /// Why a turn failed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {what}: {source}")]
+#[error("cannot {what}: {source}")]
 pub(crate) struct ReconcileError {
     what: &'static str,
     #[source]
@@ -80,24 +81,19 @@ impl Reconciler {
             // The namespace goes, or is not known yet: the change of it is another turn.
             return Ok(gone);
         };
-        let answer = self.ask(&binding, &cluster, class).await;
-        let mut plan = planned(&binding, &cluster, &answer);
-        let mut written = false;
-        if let Target::Apply(_) = plan.target
-            && cluster.target.is_none()
-        {
-            // The watch shows what carries our labels; the name may be somebody else's.
+        let acts = binding.spec.reconcile_policy == ReconcilePolicy::Apply;
+        let has_kinds = self.view.has_driver_kinds();
+        if acts && has_kinds && cluster.target.is_none() {
+            // The watch shows what carries our labels only; the name may be somebody else's.
             let found = self.writer.find(name).await;
-            cluster.target = match found {
-                Ok(found) => found.map(Arc::new),
-                Err(error) => return self.refused(&binding, plan, error).await,
-            };
-            if cluster.target.is_some() {
-                plan = planned(&binding, &cluster, &answer);
-            }
+            let found = found.map_err(ReconcileError::of("look for the SecretProviderClass"))?;
+            cluster.target = found.map(Arc::new);
         }
+        let answer = self.ask(&binding, &cluster, class).await;
+        let plan = planned(&binding, &cluster, &answer);
+        let mut written = false;
         // Without the driver there is no kind to write.
-        if self.view.has_driver_kinds()
+        if has_kinds
             && let Target::Apply(wanted) = &plan.target
         {
             let found = cluster.target.as_deref();
@@ -161,7 +157,7 @@ impl Reconciler {
             return Ok(false);
         }
         let written = self.writer.status(binding, status).await;
-        let binding = written.map_err(ReconcileError::of("the status"))?;
+        let binding = written.map_err(ReconcileError::of("write the status"))?;
         debug!(binding = %Name::of(&binding.metadata), "status written");
         self.view.bindings.put(binding);
         Ok(true)
@@ -181,7 +177,7 @@ impl Reconciler {
                 warn!(binding = %Name::of(&binding.metadata), %error, "the status could not be written");
             }
         }
-        Err(ReconcileError::of("the SecretProviderClass")(error))
+        Err(ReconcileError::of("write the SecretProviderClass")(error))
     }
 }
 
@@ -228,8 +224,9 @@ fn max_age(class: Class, interval: Duration) -> Duration {
         Class::NeverReady => SHARED,
         // Something else has changed than the vault.
         Class::Deadline => interval,
-        // Bindings whose turns are not together share a sweep.
-        Class::Periodic => interval / 2,
+        // Bindings whose turns are not far apart share a sweep, and a new version is seen not much later than
+        // after one interval.
+        Class::Periodic => interval / 8,
     }
 }
 

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
     kind = "SecretProviderClass",
     plural = "secretproviderclasses",
     namespaced,
+    derive = "Default",
     derive = "PartialEq"
 )]
 pub struct SecretProviderClassSpec {

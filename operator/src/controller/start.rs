@@ -48,9 +48,12 @@ impl Config {
     /// # Errors
     /// When there is no cluster.
     pub async fn from_environment(args: Args) -> Result<Self, StartError> {
+        let mut cluster = kube::Config::infer().await?;
+        // HTTPS_PROXY is the way to Azure. The API server is near, and NO_PROXY often forgets it.
+        cluster.proxy_url = None;
         Ok(Self {
             args,
-            cluster: kube::Config::infer().await?,
+            cluster,
             proxy: Proxy::Environment,
             roots: Roots::System,
             imds: None,

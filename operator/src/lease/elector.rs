@@ -229,16 +229,16 @@ impl Elector {
     }
 
     fn saw(&mut self) {
-        let spec = self.lease.as_ref().and_then(|lease| lease.spec.clone());
         let before = self.seen.take();
-        self.seen = match (&self.lease, spec) {
-            (Some(_), spec) => Some(Seen::again(
+        self.seen = self.lease.as_ref().map(|lease| {
+            let version = lease.metadata.resource_version.clone();
+            Seen::again(
                 before,
-                spec.unwrap_or_default(),
+                lease.spec.clone().unwrap_or_default(),
+                version.unwrap_or_default(),
                 Instant::now(),
-            )),
-            (None, _) => None,
-        };
+            )
+        });
     }
 
     fn spec(&self) -> LeaseSpec {

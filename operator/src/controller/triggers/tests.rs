@@ -172,7 +172,7 @@ fn a_class_concerns_the_bindings_that_are_under_it() {
     assert_eq!(of(&prod, &prod), [""; 0]);
     assert_eq!(
         of(&prod, &class("prod", &json!({}), true)),
-        ["elsewhere", "named", "plain"],
+        ["named", "plain", "elsewhere"],
         "it has become the default"
     );
 }
