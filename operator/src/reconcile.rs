@@ -93,9 +93,7 @@ impl Reconciler {
         let plan = planned(&binding, &cluster, &answer);
         let mut written = false;
         // Without the driver there is no kind to write.
-        if has_kinds
-            && let Target::Apply(wanted) = &plan.target
-        {
+        if has_kinds && let Target::Apply(wanted) = &plan.target {
             let found = cluster.target.as_deref();
             match self.writer.class(wanted.as_ref().clone(), found).await {
                 Ok(class) => {

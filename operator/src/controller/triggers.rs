@@ -159,7 +159,7 @@ fn first_turn(
     let Some(status) = served else {
         return (Class::NeverReady, Duration::ZERO);
     };
-    if status.observed_generation != binding.metadata.generation {
+    if status.observed_generation != binding.metadata.generation || is_asked(binding) {
         return (Class::Asked, Duration::ZERO);
     }
     if !has_class {
@@ -173,6 +173,22 @@ fn first_turn(
     match until.and_then(|until| Duration::try_from(until).ok()) {
         Some(until) if !until.is_zero() => (Class::Periodic, until),
         _ => (Class::Periodic, spread(binding, overdue)),
+    }
+}
+
+/// Whether a check is asked for that may not have been made: it may have been asked for while nobody led.
+fn is_asked(binding: &VaultBinding) -> bool {
+    let Some(requested) = binding.annotations().get(CHECK_REQUESTED) else {
+        return false;
+    };
+    let rotation = binding
+        .status
+        .iter()
+        .filter_map(|status| status.rotation.as_ref());
+    let mut checks = rotation.filter_map(|rotation| rotation.last_check.as_ref());
+    match (requested.parse::<Timestamp>(), checks.next()) {
+        (Ok(requested), Some(checked)) => requested > checked.0,
+        _ => true,
     }
 }
 

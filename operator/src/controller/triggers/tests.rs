@@ -105,6 +105,16 @@ fn a_new_leader_begins_with_what_is_not_served_and_leaves_what_is_to_its_time() 
         (Class::Deadline, Duration::ZERO),
         "its class is gone"
     );
+    for (asked, expected) in [
+        ("2026-01-01T11:59:30Z", Class::Asked),
+        ("2026-01-01T11:58:00Z", Class::Periodic),
+        ("please", Class::Asked),
+    ] {
+        let mut patch = soon.clone();
+        patch["metadata"]["annotations"][CHECK_REQUESTED] = json!(asked);
+        patch["status"]["rotation"]["lastCheck"] = json!("2026-01-01T11:59:00Z");
+        assert_eq!(turn(&patch, true).0, expected, "{asked}");
+    }
     for late in [ready(3, Some("2026-01-01T11:00:00Z")), ready(3, None)] {
         let (class, after) = turn(&late, true);
         assert!(class == Class::Periodic && after <= OVERDUE);
