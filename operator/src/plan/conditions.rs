@@ -36,10 +36,6 @@ impl Told {
             Self::AsBefore => None,
         }
     }
-
-    fn is(&self, holds: Holds) -> bool {
-        self.finding().is_some_and(|finding| finding.holds == holds)
-    }
 }
 
 /// Where all conditions come together.
@@ -107,10 +103,7 @@ impl Summing<'_> {
                 observed_generation: self.binding.metadata.generation,
                 ..before.clone()
             },
-            (Told::AsBefore, None) => {
-                let message = "the vault was not asked yet";
-                self.new(type_, &Finding::unknown(Reason::NotAsked, message))
-            }
+            (Told::AsBefore, None) => self.new(type_, &not_asked()),
         }
     }
 
@@ -119,7 +112,7 @@ impl Summing<'_> {
             (Some(stall), _) if stall.reason == Reason::Suspended => self.suspended(stall),
             (Some(stall), _) => Finding::no(stall.reason, &stall.message),
             (None, Some(outcome)) => self.with(outcome, findings),
-            (None, None) => Finding::unknown(Reason::NotAsked, "the vault was not asked yet"),
+            (None, None) => not_asked(),
         }
     }
 
@@ -134,45 +127,65 @@ impl Summing<'_> {
         finding(stall.reason, &stall.message)
     }
 
-    fn with(&self, outcome: &Outcome, findings: &Findings) -> Finding {
-        let refused = [&findings.identity, &findings.access].map(Told::finding);
-        let refused = (refused.into_iter().flatten()).find(|finding| finding.holds == Holds::No);
-        let unresolved = findings.objects.finding();
-        let unresolved = unresolved.filter(|finding| finding.holds != Holds::Yes);
-        if findings.driver.holds == Holds::No {
-            return Finding::no(findings.driver.reason, &findings.driver.message);
+    /// What is known of a condition now: what was found, else what the status says.
+    fn known(&self, type_: ConditionType, told: &Told) -> Finding {
+        let before = || {
+            let before = self.before(type_)?;
+            let reason = Reason::parse(&before.reason)?;
+            Some(match before.status.as_str() {
+                "True" => Finding::yes(reason, &before.message),
+                "False" => Finding::no(reason, &before.message),
+                _ if matches!(reason, Reason::NotAsked | Reason::NotVerified) => {
+                    Finding::unknown(reason, &before.message)
+                }
+                _ => Finding::passing(reason, &before.message),
+            })
+        };
+        match told {
+            Told::New(finding) => finding.clone(),
+            Told::AsBefore => before().unwrap_or_else(not_asked),
         }
+    }
+
+    fn with(&self, outcome: &Outcome, findings: &Findings) -> Finding {
+        let identity = self.known(ConditionType::IdentityReady, &findings.identity);
+        let access = self.known(ConditionType::AccessReady, &findings.access);
+        let objects = self.known(ConditionType::ObjectsResolved, &findings.objects);
+        let way = [&identity, &access];
+        let refused = [&findings.driver, &identity, &access]
+            .into_iter()
+            .find(|finding| finding.holds == Holds::No);
         if let Some(refused) = refused {
             return Finding::no(refused.reason, &refused.message);
         }
+        if objects.holds == Holds::No {
+            return Finding::no(objects.reason, &objects.message);
+        }
         // What keeps the vault from answering, for the time being.
-        let outage = [&findings.identity, &findings.access].map(Told::finding);
-        let outage = outage.into_iter().flatten().find(|finding| {
-            finding.transient
-                || (finding.holds == Holds::Unknown && finding.reason == Reason::NotAsked)
-        });
-        match (outcome.complete, outage, unresolved) {
-            (true, Some(outage), None) => Finding::yes(
+        let silence = way
+            .into_iter()
+            .find(|finding| finding.transient || finding.reason == Reason::NotAsked);
+        match silence {
+            Some(silence) if outcome.complete => Finding::yes(
                 Reason::Pinned,
-                format!("pods have the pinned versions; {}", outage.message),
+                format!("pods have the pinned versions; {}", silence.message),
             ),
-            (_, _, Some(unresolved)) if unresolved.holds == Holds::No => {
-                Finding::no(unresolved.reason, &unresolved.message)
+            Some(silence) if silence.reason == Reason::NotAsked => {
+                Finding::unknown(silence.reason, &silence.message)
             }
-            (false, Some(outage), _) if outage.reason == Reason::NotAsked => {
-                Finding::unknown(outage.reason, &outage.message)
+            Some(silence) => Finding::no(silence.reason, &silence.message),
+            None if objects.holds == Holds::Unknown && !outcome.complete => {
+                Finding::no(objects.reason, &objects.message)
             }
-            (_, Some(outage), _) => Finding::no(outage.reason, &outage.message),
-            (_, None, Some(unresolved)) => Finding::no(unresolved.reason, &unresolved.message),
-            (_, None, None) if self.binding.spec.reconcile_policy == ReconcilePolicy::Plan => {
+            None if self.binding.spec.reconcile_policy == ReconcilePolicy::Plan => {
                 let message = "spec.reconcilePolicy is Plan: status.plan says what would be done";
-                if outcome.complete || self.there {
+                if self.there {
                     Finding::yes(Reason::Planned, message)
                 } else {
                     Finding::no(Reason::Planned, message)
                 }
             }
-            (_, None, None) => Finding::yes(
+            None => Finding::yes(
                 Reason::Pinned,
                 "every object has a version, and the SecretProviderClass has them",
             ),
@@ -185,21 +198,22 @@ impl Summing<'_> {
         if idle {
             return None;
         }
-        let asked = !findings.access.is(Holds::Unknown)
-            || findings
-                .access
-                .finding()
-                .is_some_and(|access| access.transient)
-            || findings.identity.is(Holds::No);
-        Some(if asked {
+        let identity = self.known(ConditionType::IdentityReady, &findings.identity);
+        let access = self.known(ConditionType::AccessReady, &findings.access);
+        let refused = identity.holds == Holds::No || identity.transient;
+        Some(if access.reason == Reason::NotAsked && !refused {
+            Finding::yes(Reason::Asking, "the first answer of the vault is awaited")
+        } else {
             Finding::yes(
                 Reason::Retrying,
                 format!("looked for again: {}", ready.message),
             )
-        } else {
-            Finding::yes(Reason::Asking, "the first answer of the vault is awaited")
         })
     }
+}
+
+fn not_asked() -> Finding {
+    Finding::unknown(Reason::NotAsked, "the vault was not asked yet")
 }
 
 /// What the status says of a condition.

@@ -147,8 +147,12 @@ fn access(identity: &Changed<'_>, access: &Changed<'_>) -> Option<Note> {
     if let Some(message) = lost(identity).or_else(|| lost(access)) {
         return Some(Note::new(Event::AccessLost, message));
     }
-    let first = access.old.is_none_or(|old| old.reason == "NotAsked")
-        && identity.old.is_none_or(|old| old.status != "False");
+    let unasked = |changed: &Changed<'_>| {
+        let old = changed.old;
+        old.is_none_or(|old| matches!(old.reason.as_str(), "NotAsked" | "NotVerified"))
+    };
+    // The first answer restores nothing.
+    let first = unasked(access) && (unasked(identity) || identity.was("True"));
     let restored = access.became("True", false).filter(|_| !first);
     restored.map(|_| Note::new(Event::AccessRestored, "the vault answers again"))
 }

@@ -29,6 +29,11 @@ macro_rules! reasons {
                 }
             }
 
+            /// The reason of that word.
+            pub fn parse(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|reason| reason.as_str() == word)
+            }
+
             /// The conditions that have it. `Ready` takes over the reason of what keeps it from being true.
             pub const fn conditions(self) -> &'static [ConditionType] {
                 match self {
