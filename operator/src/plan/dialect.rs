@@ -44,11 +44,11 @@ fn audience(azure: bool, reading: &Reading<'_>) -> Result<(), Stall> {
     } else {
         format!("{own} or {}", Audience::Public.as_str())
     };
-    Err(unsupported(
-        "spec.identity.audience",
-        &format!(
-            "the provider proves the identity with a token for {known}, not for {}: set that audience here \
-             and in the federated identity credential",
+    Err(Stall::new(
+        Reason::UnsupportedByProvider,
+        format!(
+            "spec.identity.audience: the provider proves the identity with a token for {known}, not for {}: \
+             set that audience here and in the federated identity credential",
             audience.as_str()
         ),
     ))
@@ -86,9 +86,10 @@ fn object(object: &Object) -> Result<(), Stall> {
     Ok(())
 }
 
+/// What the Azure provider does not understand.
 fn unsupported(field: &str, problem: &str) -> Stall {
     Stall::new(
         Reason::UnsupportedByProvider,
-        format!("{field}: {problem}, or set spec.provider to vaultbind's own"),
+        format!("{field}: {problem}; otherwise set spec.provider to vaultbind's own"),
     )
 }

