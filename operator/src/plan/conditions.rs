@@ -59,7 +59,7 @@ impl Summing<'_> {
         ConditionType::ALL
             .into_iter()
             .filter_map(|type_| {
-                let new = |finding: &Finding| Some(self.new(type_, finding));
+                let new = |finding: &Finding| Some(self.condition(type_, finding));
                 let told = |told: &Told| Some(self.told(type_, told));
                 match type_ {
                     ConditionType::Ready => new(&ready),
@@ -80,7 +80,7 @@ impl Summing<'_> {
         before(self.binding, type_)
     }
 
-    fn new(&self, type_: ConditionType, finding: &Finding) -> Condition {
+    fn condition(&self, type_: ConditionType, finding: &Finding) -> Condition {
         let status = finding.holds.as_str();
         let unmoved = self.before(type_).filter(|before| before.status == status);
         Condition {
@@ -98,12 +98,12 @@ impl Summing<'_> {
 
     fn told(&self, type_: ConditionType, told: &Told) -> Condition {
         match (told, self.before(type_)) {
-            (Told::New(finding), _) => self.new(type_, finding),
+            (Told::New(finding), _) => self.condition(type_, finding),
             (Told::AsBefore, Some(before)) => Condition {
                 observed_generation: self.binding.metadata.generation,
                 ..before.clone()
             },
-            (Told::AsBefore, None) => self.new(type_, &not_asked()),
+            (Told::AsBefore, None) => self.condition(type_, &not_asked()),
         }
     }
 

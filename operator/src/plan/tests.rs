@@ -3,6 +3,7 @@
 mod access;
 mod classes;
 mod decoder;
+mod policies;
 mod properties;
 mod rotation;
 mod snapshots;
@@ -160,7 +161,7 @@ impl Scene {
         self
     }
 
-    pub(super) fn class(mut self, spec: Value) -> Self {
+    pub(super) fn class(mut self, spec: &Value) -> Self {
         let class = json!({
             "apiVersion": "vaultbind.dev/v1alpha1",
             "kind": "VaultClass",
@@ -224,10 +225,10 @@ impl Scene {
     }
 
     pub(super) fn outage(&mut self) {
-        self.answers = Answers::So(self.all_refused(FetchProblem::Failing(503)));
+        self.answers = Answers::So(self.all_refused(&FetchProblem::Failing(503)));
     }
 
-    pub(super) fn all_refused(&self, problem: FetchProblem) -> Answer {
+    pub(super) fn all_refused(&self, problem: &FetchProblem) -> Answer {
         let mut vault = self.vault.clone();
         for versions in vault.versions.values_mut() {
             *versions = Err(refusal(problem.clone()));

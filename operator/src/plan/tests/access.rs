@@ -198,7 +198,7 @@ fn each_refusal_of_the_vault_has_its_reason_and_its_remedy() {
     ] {
         let mut scene = two();
         scene.step();
-        scene.answers = Answers::So(scene.all_refused(problem));
+        scene.answers = Answers::So(scene.all_refused(&problem));
         let plan = scene.step();
         assert_eq!(plan.condition("AccessReady"), reason);
         let message = plan.message("AccessReady");
@@ -222,7 +222,7 @@ fn whoever_mounts_may_get_so_a_refused_list_is_told_as_such() {
     scene.step();
     scene.mounted("api-0", &[("secret/db", &id(1))]);
     scene.answers =
-        Answers::So(scene.all_refused(FetchProblem::Forbidden(Forbidden::AccessPolicy)));
+        Answers::So(scene.all_refused(&FetchProblem::Forbidden(Forbidden::AccessPolicy)));
     let plan = scene.step();
     assert_eq!(plan.condition("AccessReady"), "False ListDenied");
     assert!(plan.message("AccessReady").contains("may get but not list"));
@@ -284,7 +284,7 @@ fn a_service_account_that_is_not_there_is_named() {
 
 #[test]
 fn with_detection_by_the_operator_the_workloads_identity_is_not_judged() {
-    let mut scene = two().class(json!({"detection": "Operator"}));
+    let mut scene = two().class(&json!({"detection": "Operator"}));
     scene.vault.subject = None;
     let plan = scene.step();
     assert_eq!(plan.condition("IdentityReady"), "Unknown NotVerified");
@@ -299,7 +299,7 @@ fn with_detection_by_the_operator_the_workloads_identity_is_not_judged() {
     assert_eq!(plan.condition("Ready"), "True Pinned");
     assert!(!plan.message("AccessReady").contains("must-not-show"));
 
-    scene.answers = Answers::So(scene.all_refused(FetchProblem::Forbidden(Forbidden::Role)));
+    scene.answers = Answers::So(scene.all_refused(&FetchProblem::Forbidden(Forbidden::Role)));
     assert!(
         scene
             .step()

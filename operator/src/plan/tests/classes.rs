@@ -43,7 +43,7 @@ pub(in crate::plan) fn table() -> Vec<Wrong> {
 }
 
 fn limits() -> Vec<Wrong> {
-    let with = |spec: Value| two().class(spec);
+    let with = |spec: Value| two().class(&spec);
     let select = |select: &str| Scene::new(&format!("[{{name: all, select: {select}}}]"));
     let names = json!({"objectNames": ["{namespace}-*", "common-db"]});
     let crowded = {
@@ -53,7 +53,7 @@ fn limits() -> Vec<Wrong> {
     };
     let taken = {
         let mut scene = two();
-        let mut class = SecretProviderClass::new("payments", SecretProviderClassSpec::default());
+        let class = SecretProviderClass::new("payments", SecretProviderClassSpec::default());
         scene.cluster.target = Some(Arc::new(class));
         scene
     };
@@ -125,19 +125,19 @@ fn limits() -> Vec<Wrong> {
             "A selection's prefix is wider than any pattern",
             Reason::ObjectNameNotAllowed,
             &["prefix \"shop\" of selection all"],
-            select("{prefix: shop}").class(names.clone()),
+            select("{prefix: shop}").class(&names),
         ),
         wrong(
             "A selection lies in a pattern without `*` at its end",
             Reason::ObjectNameNotAllowed,
             &["selection all"],
-            select("{prefix: common-db}").class(names.clone()),
+            select("{prefix: common-db}").class(&names),
         ),
         wrong(
             "A selection by tags alone, where names are limited",
             Reason::ObjectNameNotAllowed,
             &["prefix \"\" of selection all"],
-            select("{tags: {team: pay}}").class(names),
+            select("{tags: {team: pay}}").class(&names),
         ),
         wrong(
             "The namespace has as many older bindings as the class admits",
@@ -317,7 +317,7 @@ fn what_the_class_admits_is_asked() {
             json!({"objectNames": ["*"]}),
         ),
     ] {
-        let scene = scene.class(spec.clone());
+        let scene = scene.class(&spec);
         assert!(question(&scene.binding, &scene.cluster).is_ok(), "{spec}");
     }
 }
@@ -330,7 +330,7 @@ fn the_question_is_the_same_however_a_vault_and_its_objects_are_written() {
     assert_eq!(question(&other.binding, &other.cluster).unwrap(), plain);
     assert_eq!(plain.requests_per_second, 50);
     let class = json!({"detection": "Operator", "budgets": {"vaultRequestsPerSecond": 7}});
-    let scene = two().class(class);
+    let scene = two().class(&class);
     let question = question(&scene.binding, &scene.cluster).unwrap();
     assert_eq!(question.asker.caller, crate::observed::Caller::Operator);
     assert_eq!(question.requests_per_second, 7);
@@ -341,7 +341,7 @@ fn a_class_that_became_stricter_leaves_what_is_there() {
     let mut scene = two();
     scene.step();
     let before = scene.cluster.target.clone();
-    let mut scene = scene.class(json!({"vaults": ["other"]}));
+    let mut scene = scene.class(&json!({"vaults": ["other"]}));
     let plan = scene.step();
     assert_eq!(plan.condition("Ready"), "False VaultNotAllowed");
     assert_eq!(plan.condition("AccessReady"), "True Listed");

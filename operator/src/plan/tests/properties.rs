@@ -136,7 +136,7 @@ proptest! {
             let mut foreign_text = false;
             match happens {
                 Happens::Versions(which, versions) => scene.set(secret(NAMES[which]), &versions),
-                Happens::Outage(problem) => scene.answers = Answers::So(scene.all_refused(problem)),
+                Happens::Outage(problem) => scene.answers = Answers::So(scene.all_refused(&problem)),
                 Happens::Recovery => scene.answers = Answers::Well,
                 Happens::ClassDeleted if !both_lost(&scene) => scene.cluster.target = None,
                 Happens::StatusLost if !both_lost(&scene) => scene.binding.status = None,

@@ -116,7 +116,7 @@ fn times_of_checks_alone_are_written_seldom() {
     let mut scene = two();
     let first = scene.step();
     assert!(worth_writing(None, &first.status));
-    let mut last = first.status.clone();
+    let mut last = first.status;
     let mut written = 0;
     for _ in 0..24 {
         scene.now += 300;
@@ -221,7 +221,7 @@ fn the_interval_is_the_bindings_else_the_classs() {
         |scene: &Scene| super::super::check_interval(&scene.binding, &scene.cluster).as_secs();
     let scene = two();
     assert_eq!(interval(&scene), 300);
-    let scene = scene.class(json!({"defaults": {"checkInterval": "1h"}}));
+    let scene = scene.class(&json!({"defaults": {"checkInterval": "1h"}}));
     assert_eq!(interval(&scene), 3600);
     let scene = scene.spec(json!({"rotation": {"checkInterval": "30s"}}));
     assert_eq!(interval(&scene), 30);
