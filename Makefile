@@ -71,8 +71,9 @@ image: ## Build static programs and their images into $CARGO_TARGET_DIR/images; 
 
 .PHONY: chart
 chart: ## Check the Helm chart: lint, schema, what it renders, README
-	cargo build --locked -p vaultbind-provider
-	PROVIDER=$(CARGO_TARGET_DIR)/debug/vaultbind-provider charts/check
+	cargo build --locked -p vaultbind-provider -p vaultbind-operator
+	PROVIDER=$(CARGO_TARGET_DIR)/debug/vaultbind-provider OPERATOR=$(CARGO_TARGET_DIR)/debug/vaultbind-operator \
+	  charts/check
 
 .PHONY: advisories
 advisories: $(CARGO_DENY) ## Check dependencies against the RustSec advisories (downloads them)
@@ -90,7 +91,7 @@ docs: ## Write the generated pages and tables of docs/ and of the chart anew
 	charts/readme >charts/vaultbind/README.md.new && mv charts/vaultbind/README.md.new charts/vaultbind/README.md
 
 .PHONY: crds
-crds: ## Write the definitions of the custom resources anew, crds/*.yaml
+crds: ## Write the definitions of the custom resources anew, in crds/ and in the chart
 	UPDATE_CRDS=1 cargo test --locked --quiet -p vaultbind-crds --lib definition::
 
 .PHONY: clean-cache

@@ -1,10 +1,5 @@
-"""What the chart renders, against what the provider and Kubernetes take.
+"""What the chart renders for the provider, against what it and Kubernetes take; and the chart itself."""
 
-Run by `make chart`, which names in the environment HELM, README (what helm-docs makes) and PROVIDER
-(the built program, whose command line judges the arguments).
-"""
-
-import copy
 import json
 import os
 import pathlib
@@ -17,47 +12,20 @@ import unittest
 import kubernetes_validate
 import yaml
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-CHART = ROOT / "charts/vaultbind"
+from rendering import CHART, KUBERNETES, ROOT, Rendered, helm, with_value
+
 REPOSITORY = "registry.example/vaultbind-provider"
-# The oldest that Chart.yaml allows, and the newest whose schemas are there.
-KUBERNETES = ["1.26", "1.37"]
 
 
-def helm(values, kubernetes=KUBERNETES[-1], chart=CHART):
-    """Renders with values given as a tree; the image's repository need not be repeated."""
-    values = copy.deepcopy(values)
-    values.setdefault("provider", {}).setdefault("image", {}).setdefault("repository", REPOSITORY)
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        yaml.safe_dump(values, file)
-        file.flush()
-        return subprocess.run(
-            [os.environ["HELM"], "template", "vaultbind", chart, "--namespace", "kube-system",
-             "--kube-version", kubernetes, "--values", file.name],
-            capture_output=True, text=True, check=False,
-        )
-
-
-class Rendered:
-    """The objects of one rendering, by kind."""
+class Provider(Rendered):
+    """Without the operator, unless the values ask for it."""
 
     def __init__(self, values, **options):
-        done = helm(values, **options)
-        if done.returncode != 0:
-            raise AssertionError(done.stderr)
-        self.objects = [o for o in yaml.safe_load_all(done.stdout) if o]
-        self.kinds = sorted(o["kind"] for o in self.objects)
-        (self.daemonset,) = [o for o in self.objects if o["kind"] == "DaemonSet"]
-        self.pod = self.daemonset["spec"]["template"]["spec"]
-        (self.container,) = self.pod["containers"]
-        self.args = self.container["args"]
-        self.env = {e["name"]: e.get("value", e.get("valueFrom")) for e in self.container.get("env", [])}
-        self.ports = {p["name"]: p["containerPort"] for p in self.container["ports"]}
-        self.volumes = {v["name"]: v for v in self.pod["volumes"]}
+        super().__init__({"operator": {"enabled": False}, **values}, "DaemonSet", **options)
 
 
 def provider(**values):
-    return Rendered({"provider": values})
+    return Provider({"provider": values})
 
 
 # Every value that changes what is rendered, at once.
@@ -104,7 +72,7 @@ class Arguments(unittest.TestCase):
 
     def test_the_provider_takes_the_arguments(self):
         for values in ({}, EVERYTHING):
-            args = Rendered(values).args
+            args = Provider(values).args
             done = subprocess.run([os.environ["PROVIDER"], *args, "--version"],
                                   capture_output=True, text=True, check=False)
             self.assertEqual(done.returncode, 0, done.stderr)
@@ -123,7 +91,7 @@ class Arguments(unittest.TestCase):
         self.assertEqual({flag: defaults[flag] for flag in args}, args)
 
     def test_values_become_arguments(self):
-        args = Rendered(EVERYTHING).args
+        args = Provider(EVERYTHING).args
         self.assertEqual(args, [
             "--endpoint=unix:///provider/azure.sock",
             "--http-address=::",
@@ -160,13 +128,13 @@ class Objects(unittest.TestCase):
     def test_objects_are_valid_for_kubernetes(self):
         for kubernetes in KUBERNETES:
             for values in ({}, EVERYTHING):
-                rendered = Rendered(values, kubernetes=kubernetes)
+                rendered = Provider(values, kubernetes=kubernetes)
                 for item in rendered.objects:
                     if item["kind"] != "PodMonitor":
                         kubernetes_validate.validate(item, kubernetes, strict=True)
 
     def test_the_check_above_can_fail(self):
-        item = provider().daemonset
+        item = provider().workload
         item["spec"]["template"]["spec"]["hostNetworks"] = True
         with self.assertRaises(kubernetes_validate.ValidationError):
             kubernetes_validate.validate(item, KUBERNETES[-1], strict=True)
@@ -181,7 +149,7 @@ class Objects(unittest.TestCase):
 
     def test_an_upgrade_has_no_gap(self):
         rendered = provider()
-        self.assertEqual(rendered.daemonset["spec"]["updateStrategy"]["rollingUpdate"],
+        self.assertEqual(rendered.workload["spec"]["updateStrategy"]["rollingUpdate"],
                          {"maxSurge": 1, "maxUnavailable": 0})
         # Either would keep the second pod off the node.
         self.assertIs(rendered.pod["hostNetwork"], False)
@@ -190,7 +158,7 @@ class Objects(unittest.TestCase):
 
     def test_in_the_hosts_network_the_old_pod_goes_first(self):
         rendered = provider(hostNetwork=True)
-        self.assertEqual(rendered.daemonset["spec"]["updateStrategy"]["rollingUpdate"],
+        self.assertEqual(rendered.workload["spec"]["updateStrategy"]["rollingUpdate"],
                          {"maxSurge": 0, "maxUnavailable": 1})
         self.assertEqual(rendered.pod["dnsPolicy"], "ClusterFirstWithHostNet")
 
@@ -245,19 +213,18 @@ class Objects(unittest.TestCase):
     def test_one_port_for_health_and_metrics_is_named_once(self):
         rendered = provider(http={"metricsPort": 8989}, podMonitor={"enabled": True})
         self.assertEqual(rendered.ports, {"health": 8989})
-        (monitor,) = [o for o in rendered.objects if o["kind"] == "PodMonitor"]
+        monitor = rendered.one("PodMonitor")
         self.assertEqual(monitor["spec"]["podMetricsEndpoints"], [{"port": "health"}])
 
     def test_the_pod_monitor_selects_the_pods(self):
-        rendered = Rendered(EVERYTHING)
-        (monitor,) = [o for o in rendered.objects if o["kind"] == "PodMonitor"]
-        labels = rendered.daemonset["spec"]["template"]["metadata"]["labels"]
-        self.assertLessEqual(monitor["spec"]["selector"]["matchLabels"].items(), labels.items())
+        rendered = Provider(EVERYTHING)
+        monitor = rendered.one("PodMonitor")
+        self.assertLessEqual(monitor["spec"]["selector"]["matchLabels"].items(), rendered.labels.items())
         self.assertEqual(monitor["spec"]["podMetricsEndpoints"], [{"port": "metrics", "interval": "30s"}])
         self.assertEqual(monitor["metadata"]["labels"]["release"], "prometheus")
 
     def test_proxy_aliases_and_further_variables_reach_the_pod(self):
-        rendered = Rendered(EVERYTHING)
+        rendered = Provider(EVERYTHING)
         self.assertEqual(rendered.env["HTTPS_PROXY"], "http://proxy.example:3128")
         self.assertEqual(rendered.env["NO_PROXY"], "10.0.0.0/8,.example")
         self.assertEqual(rendered.env["A"], "1")
@@ -265,7 +232,7 @@ class Objects(unittest.TestCase):
         self.assertEqual(rendered.pod["imagePullSecrets"], [{"name": "pull"}])
 
     def test_a_ServiceAccount_of_the_users_is_used(self):
-        rendered = Rendered({"serviceAccount": {"create": False, "name": "mine"}})
+        rendered = Provider({"serviceAccount": {"create": False, "name": "mine"}})
         self.assertEqual(rendered.kinds, ["DaemonSet"])
         self.assertEqual(rendered.pod["serviceAccountName"], "mine")
 
@@ -330,11 +297,7 @@ class Values(unittest.TestCase):
             (["provider", "allowUIDs"], [-1]),
         ):
             with self.subTest(path=path, value=value):
-                values = tree = {}
-                for key in path[:-1]:
-                    tree = tree.setdefault(key, {})
-                tree[path[-1]] = value
-                done = helm(values)
+                done = helm(with_value(path, value))
                 self.assertNotEqual(done.returncode, 0)
                 self.assertIn("values don't meet the specifications of the schema", done.stderr)
                 self.assertIn(path[-1], done.stderr)
@@ -355,24 +318,25 @@ class Values(unittest.TestCase):
     def test_schema_and_values_name_the_same(self):
         schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
         values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
-        self.assertEqual(differences(schema, values), FOR_PARENTS)
+        self.assertEqual(differences(schema, values, schema["definitions"]), FOR_PARENTS)
 
     def test_a_chart_that_has_this_one_as_a_part_can_switch_it(self):
-        Rendered({"enabled": True, "global": {"any": "thing"}})
+        Provider({"enabled": True, "global": {"any": "thing"}})
 
 
 # Set by a chart that has this one as a part.
 FOR_PARENTS = {"global", "enabled"}
 # Closed objects whose names are Kubernetes', so that the values need not hold them all.
-KUBERNETES_OWN = {"provider.resources", "provider.affinity", "provider.updateStrategy"}
+KUBERNETES_OWN = {"resources", "affinity", "updateStrategy"}
 
 
-def differences(schema, values, prefix=""):
+def differences(schema, values, definitions, prefix=""):
     """Paths that are in only one of the two."""
     found = {prefix + name for name in schema["properties"].keys() ^ values.keys()}
     for name, inner in schema["properties"].items():
-        if "properties" in inner and prefix + name not in KUBERNETES_OWN and isinstance(values.get(name), dict):
-            found |= differences(inner, values[name], f"{prefix}{name}.")
+        inner = definitions.get(inner.get("$ref", "").removeprefix("#/definitions/"), inner)
+        if "properties" in inner and name not in KUBERNETES_OWN and isinstance(values.get(name), dict):
+            found |= differences(inner, values[name], definitions, f"{prefix}{name}.")
     return found
 
 

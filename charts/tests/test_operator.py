@@ -1,0 +1,266 @@
+"""What the chart renders for the operator, against what it and Kubernetes take."""
+
+import os
+import re
+import subprocess
+import unittest
+
+import kubernetes_validate
+import yaml
+
+from rendering import CHART, KUBERNETES, ROOT, Rendered, helm, render, with_value
+
+REPOSITORY = "registry.example/vaultbind-operator"
+
+
+class Operator(Rendered):
+    def __init__(self, values, **options):
+        super().__init__(values, "Deployment", **options)
+
+
+def operator(**values):
+    return Operator({"operator": values})
+
+
+# Every value that changes what is rendered, at once.
+EVERYTHING = {
+    "nameOverride": "vb",
+    "imagePullSecrets": [{"name": "pull"}],
+    "operator": {
+        "replicas": 3,
+        "image": {"digest": "sha256:" + "0" * 64, "pullPolicy": "Always"},
+        "serviceAccount": {"annotations": {"a": "b"}},
+        "watchNamespaces": ["payments", "shop"],
+        "aggregateRoles": False,
+        "log": {"json": False, "verbosity": 5},
+        "http": {"address": "::", "healthzPort": 9000, "metricsPort": 9001},
+        "proxy": {"httpsProxy": "http://proxy.example:3128", "noProxy": "10.0.0.0/8,.example"},
+        "trustedCA": {"configMapName": "ca", "key": "bundle.pem"},
+        "extraArgs": ["--log-format-json=true"],
+        "extraEnv": [{"name": "A", "value": "1"}],
+        "dnsPolicy": "None",
+        "dnsConfig": {"nameservers": ["10.0.0.10"]},
+        "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["kv.vault.azure.net"]}],
+        "priorityClassName": "system-cluster-critical",
+        "tolerations": [{"operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "topologySpreadConstraints": [
+            {"topologyKey": "rack", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule"},
+        ],
+        "podLabels": {"team": "platform"},
+        "podAnnotations": {"note": "1"},
+        "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "interval": "30s"},
+    },
+}
+
+
+def rules(role):
+    """(group, resource) -> verbs, names. No wildcard may hide in there."""
+    found = {}
+    for rule in role["rules"]:
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                found.setdefault((group, resource), set()).update(rule["verbs"])
+    return found
+
+
+class Objects(unittest.TestCase):
+    def test_objects_are_valid_for_kubernetes(self):
+        for kubernetes in KUBERNETES:
+            for values in ({}, EVERYTHING):
+                for item in render(values, kubernetes=kubernetes):
+                    # Definitions are checked on a real API server.
+                    if item["kind"] not in ("PodMonitor", "CustomResourceDefinition"):
+                        kubernetes_validate.validate(item, kubernetes, strict=True)
+
+    def test_without_the_operator_nothing_of_it_is_there(self):
+        kinds = sorted(o["kind"] for o in render({"operator": {"enabled": False, "podMonitor": {"enabled": True}}}))
+        self.assertEqual(kinds, ["DaemonSet", "ServiceAccount"])
+
+    def test_the_pod_is_admitted_at_the_level_restricted(self):
+        rendered = operator()
+        self.assertEqual(rendered.pod["securityContext"], {
+            "runAsNonRoot": True, "runAsUser": 65532, "runAsGroup": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        })
+        self.assertEqual(rendered.container["securityContext"], {
+            "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+        })
+        self.assertNotIn("hostNetwork", rendered.pod)
+        self.assertEqual(rendered.volumes, {})
+
+    def test_one_replica_stands_by_and_a_drain_takes_one_at_a_time(self):
+        rendered = operator()
+        self.assertEqual(rendered.workload["spec"]["replicas"], 2)
+        budget = rendered.one("PodDisruptionBudget")["spec"]
+        self.assertEqual(budget["maxUnavailable"], 1)
+        self.assertLessEqual(budget["selector"]["matchLabels"].items(), rendered.labels.items())
+
+    def test_replicas_are_spread_where_there_is_room(self):
+        rendered = operator()
+        constraints = rendered.pod["topologySpreadConstraints"]
+        self.assertEqual([c["topologyKey"] for c in constraints],
+                         ["kubernetes.io/hostname", "topology.kubernetes.io/zone"])
+        for constraint in constraints:
+            self.assertEqual(constraint["whenUnsatisfiable"], "ScheduleAnyway")
+            self.assertLessEqual(constraint["labelSelector"]["matchLabels"].items(), rendered.labels.items())
+        own = EVERYTHING["operator"]["topologySpreadConstraints"]
+        self.assertEqual(Operator(EVERYTHING).pod["topologySpreadConstraints"], own)
+
+    def test_no_selector_reaches_the_other_programs_pods(self):
+        rendered = operator()
+        daemonset = rendered.one("DaemonSet")
+        for workload, other in ((rendered.workload, daemonset), (daemonset, rendered.workload)):
+            selector = workload["spec"]["selector"]["matchLabels"]
+            self.assertLessEqual(selector.items(), workload["spec"]["template"]["metadata"]["labels"].items())
+            self.assertFalse(selector.items() <= other["spec"]["template"]["metadata"]["labels"].items())
+
+    def test_values_reach_the_pod(self):
+        rendered = Operator(EVERYTHING)
+        own = EVERYTHING["operator"]
+        self.assertEqual(rendered.env, {
+            "HTTPS_PROXY": "http://proxy.example:3128", "NO_PROXY": "10.0.0.0/8,.example", "A": "1",
+            "SSL_CERT_FILE": "/etc/vaultbind/trusted-ca/ca.crt", "SSL_CERT_DIR": "/etc/ssl/certs",
+        })
+        self.assertEqual(rendered.volumes["trusted-ca"]["configMap"],
+                         {"name": "ca", "items": [{"key": "bundle.pem", "path": "ca.crt"}]})
+        self.assertEqual(rendered.container["volumeMounts"],
+                         [{"name": "trusted-ca", "mountPath": "/etc/vaultbind/trusted-ca", "readOnly": True}])
+        self.assertEqual(rendered.pod["imagePullSecrets"], [{"name": "pull"}])
+        for name in ("dnsPolicy", "dnsConfig", "hostAliases", "priorityClassName", "tolerations", "affinity"):
+            self.assertEqual(rendered.pod[name], own[name], name)
+        self.assertEqual(rendered.workload["spec"]["replicas"], 3)
+        self.assertEqual(rendered.labels["team"], "platform")
+        self.assertEqual(rendered.ports, {"health": 9000, "metrics": 9001})
+
+    def test_the_pod_monitor_selects_the_pods(self):
+        rendered = Operator(EVERYTHING)
+        monitor = rendered.one("PodMonitor")
+        self.assertLessEqual(monitor["spec"]["selector"]["matchLabels"].items(), rendered.labels.items())
+        self.assertEqual(monitor["spec"]["podMetricsEndpoints"], [{"port": "metrics", "interval": "30s"}])
+
+    def test_the_image_is_named_by_tag_or_digest(self):
+        version = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))["appVersion"]
+        digest = "sha256:" + "a" * 64
+        for image, expected in (
+            ({}, f"{REPOSITORY}:{version}"),
+            ({"tag": "test", "digest": digest}, f"{REPOSITORY}@{digest}"),
+        ):
+            self.assertEqual(operator(image=image).container["image"], expected)
+        done = helm({"operator": {"image": {"repository": ""}}})
+        self.assertIn("operator.image.repository is not set", done.stderr)
+        # Without the operator it need not be.
+        render({"operator": {"enabled": False, "image": {"repository": ""}}})
+
+
+class Rights(unittest.TestCase):
+    CLUSTER = {
+        ("vaultbind.dev", "vaultclasses"): {"get", "list", "watch"},
+        ("", "namespaces"): {"get", "list", "watch"},
+        ("storage.k8s.io", "csidrivers"): {"get", "list", "watch"},
+    }
+    NAMESPACED = {
+        ("vaultbind.dev", "vaultbindings"): {"get", "list", "watch"},
+        ("vaultbind.dev", "vaultbindings/status"): {"patch"},
+        ("secrets-store.csi.x-k8s.io", "secretproviderclasses"): {"get", "list", "watch", "create", "patch"},
+        ("secrets-store.csi.x-k8s.io", "secretproviderclasspodstatuses"): {"get", "list", "watch"},
+        ("", "serviceaccounts/token"): {"create"},
+        ("events.k8s.io", "events"): {"create", "patch"},
+    }
+    ACCOUNT = {"kind": "ServiceAccount", "name": "vaultbind-operator", "namespace": "kube-system"}
+
+    def granted(self, rendered):
+        """What the operator's account may do: namespace or None -> rules."""
+        found = {}
+        for binding in rendered.objects:
+            if binding["kind"] not in ("RoleBinding", "ClusterRoleBinding"):
+                continue
+            self.assertEqual(binding["subjects"], [self.ACCOUNT])
+            (role,) = [o for o in rendered.all(binding["roleRef"]["kind"])
+                       if o["metadata"]["name"] == binding["roleRef"]["name"]]
+            found.setdefault(binding["metadata"].get("namespace"), {}).update(rules(role))
+        return found
+
+    def test_it_has_exactly_these(self):
+        self.assertEqual(self.granted(operator()), {
+            None: {**self.CLUSTER, **self.NAMESPACED},
+            "kube-system": {("coordination.k8s.io", "leases"): {"create", "get", "update"}},
+        })
+
+    def test_with_watched_namespaces_it_has_none_in_others(self):
+        granted = self.granted(operator(watchNamespaces=["payments", "shop"]))
+        granted.pop("kube-system")
+        self.assertEqual(granted, {None: self.CLUSTER, "payments": self.NAMESPACED, "shop": self.NAMESPACED})
+
+    def test_of_leases_only_its_own_is_read_or_changed(self):
+        role = operator().one("Role")
+        for rule in role["rules"]:
+            if rule["verbs"] != ["create"]:
+                self.assertEqual(rule["resourceNames"], ["vaultbind-operator"])
+
+    def test_each_rule_says_why(self):
+        text = (CHART / "templates/operator/rbac.yaml").read_text(encoding="utf-8")
+        lines = text.splitlines()
+        numbers = [number for number, line in enumerate(lines) if line.startswith("  - apiGroups")]
+        self.assertGreater(len(numbers), 10)
+        for number in numbers:
+            self.assertTrue(lines[number - 1].startswith("  # "), f"line {number + 1} has no reason above it")
+
+    def test_an_account_of_the_users_gets_the_rights(self):
+        rendered = operator(serviceAccount={"create": False, "name": "vaultbind-operator"})
+        self.assertEqual([o["metadata"]["name"] for o in rendered.all("ServiceAccount")], ["vaultbind-provider"])
+        self.assertEqual(rendered.pod["serviceAccountName"], "vaultbind-operator")
+        self.granted(rendered)
+        self.assertIn("operator.serviceAccount.name is not set",
+                      helm(with_value(["operator", "serviceAccount", "create"], False)).stderr)
+
+    def test_whoever_edits_a_namespace_edits_its_bindings(self):
+        roles = {o["metadata"]["name"]: o for o in operator().all("ClusterRole")}
+        edit = roles["vaultbind-operator-edit"]
+        self.assertEqual(rules(edit), {
+            ("vaultbind.dev", "vaultbindings"): {"create", "update", "patch", "delete", "deletecollection"},
+        })
+        self.assertEqual(edit["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-edit"], "true")
+        self.assertNotIn("rbac.authorization.k8s.io/aggregate-to-view", edit["metadata"]["labels"])
+        names = {o["metadata"]["name"] for o in operator(aggregateRoles=False).all("ClusterRole")}
+        self.assertEqual(names, {"vaultbind-operator", "vaultbind-operator-bindings"})
+
+
+class Definitions(unittest.TestCase):
+    def test_they_are_those_of_the_repository_and_are_kept(self):
+        rendered = {o["metadata"]["name"]: o for o in operator().all("CustomResourceDefinition")}
+        files = sorted((ROOT / "crds").glob("*.yaml"))
+        self.assertEqual(len(files), 2)
+        for file in files:
+            expected = yaml.safe_load(file.read_text(encoding="utf-8"))
+            found = rendered.pop(expected["metadata"]["name"])
+            self.assertEqual(found["metadata"].pop("annotations"), {"helm.sh/resource-policy": "keep"})
+            self.assertEqual(found, expected)
+        self.assertEqual(rendered, {})
+
+    def test_they_can_be_left_to_others(self):
+        self.assertNotIn("CustomResourceDefinition", Operator({"crds": {"install": False}}).kinds)
+
+
+class Values(unittest.TestCase):
+    def test_wrong_values_are_refused_with_their_path(self):
+        for path, value in (
+            (["crds", "keep"], False),
+            (["operator", "replica"], 1),
+            (["operator", "replicas"], -1),
+            (["operator", "hostNetwork"], True),
+            (["operator", "watchNamespaces"], ["Payments"]),
+            (["operator", "watchNamespaces"], ["a", "a"]),
+            (["operator", "serviceAccount", "token"], True),
+            (["operator", "http", "healthzPath"], "/"),
+            (["operator", "log", "verbosity"], 6),
+        ):
+            with self.subTest(path=path, value=value):
+                done = helm(with_value(path, value))
+                self.assertNotEqual(done.returncode, 0)
+                self.assertIn("values don't meet the specifications of the schema", done.stderr)
+                self.assertIn(path[-1], done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
