@@ -240,12 +240,12 @@ class Objects(unittest.TestCase):
 class Notes(unittest.TestCase):
     """What helm shows after an installation. Without a cluster it renders these, but does not show them."""
 
-    def notes(self, **values):
+    def notes(self, operator=None, **values):
         with tempfile.TemporaryDirectory() as folder:
             chart = shutil.copytree(CHART, pathlib.Path(folder) / "vaultbind")
             shutil.copy(chart / "templates/NOTES.txt", chart)
             (chart / "templates/shown.yaml").write_text('notes: {{ tpl (.Files.Get "NOTES.txt") . | toJson }}')
-            done = helm({"provider": values}, chart=chart)
+            done = helm({"provider": values, "operator": operator or {}}, chart=chart)
             self.assertEqual(done.returncode, 0, done.stderr)
             (shown,) = [o for o in yaml.safe_load_all(done.stdout) if o and "notes" in o]
             return shown["notes"]
@@ -265,6 +265,14 @@ class Notes(unittest.TestCase):
         self.assertNotIn("hostNetwork", plain)
         self.assertIn("azure.sock", self.notes(name="azure"))
         self.assertIn("an upgrade has a gap", self.notes(hostNetwork=True))
+
+
+    def test_they_speak_of_the_operator_where_there_is_one(self):
+        self.assertIn("rollout status deployment/vaultbind-operator", self.notes())
+        self.assertIn("in one of a, b,", self.notes(operator={"watchNamespaces": ["a", "b"]}))
+        without = self.notes(operator={"enabled": False})
+        self.assertNotIn("perator", without)
+        self.assertNotIn("VaultBinding", without)
 
 
 class Values(unittest.TestCase):
