@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, bail};
 use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, LogParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -35,7 +36,7 @@ pub enum DriverVersion {
 }
 
 /// Where `make e2e` has helm install the chart.
-const PROVIDER_NAMESPACE: &str = "vaultbind-system";
+const NAMESPACE: &str = "vaultbind-system";
 
 impl Cluster {
     /// Connects to the cluster that the environment names.
@@ -74,8 +75,8 @@ impl Cluster {
     /// # Errors
     /// When its pod or log cannot be read.
     pub async fn provider_log(&self) -> anyhow::Result<String> {
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), "vaultbind-system");
-        let params = ListParams::default().labels("app.kubernetes.io/name=vaultbind");
+        let pods = self.pods();
+        let params = ListParams::default().labels("app.kubernetes.io/component=provider");
         let mut log = String::new();
         for pod in pods.list(&params).await? {
             let name = pod.metadata.name.unwrap_or_default();
@@ -86,6 +87,22 @@ impl Cluster {
 
     /// The DaemonSets of the namespace that helm installs into.
     pub fn provider(&self) -> Api<DaemonSet> {
-        Api::namespaced(self.client.clone(), PROVIDER_NAMESPACE)
+        Api::namespaced(self.client.clone(), NAMESPACE)
+    }
+
+    /// The pods of the namespace that helm installs into.
+    pub fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), NAMESPACE)
+    }
+
+    /// The operator's Lease: whose it is, a pod or nobody.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub async fn leader(&self) -> anyhow::Result<Option<String>> {
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let spec = leases.get("vaultbind-operator").await?.spec;
+        let holder = spec.and_then(|spec| spec.holder_identity);
+        Ok(holder.filter(|holder| !holder.is_empty()))
     }
 }

@@ -14,6 +14,7 @@
 )]
 
 mod alone;
+mod bindings;
 mod defaults;
 mod failures;
 mod identities;
