@@ -4,6 +4,9 @@ use crate::fixture::{server, succeeded};
 
 #[tokio::test]
 async fn the_examples_are_taken_without_a_warning() {
+    let mut kubectl = server().await.kubectl();
+    kubectl.args(["create", "namespace", "payments"]);
+    succeeded(kubectl).await;
     for file in ["binding.yaml", "class.yaml"] {
         let file = vaultbind_apiserver::folder().join("../examples").join(file);
         let mut kubectl = server().await.kubectl();
