@@ -32,11 +32,15 @@ EVERYTHING = {
         "serviceAccount": {"annotations": {"a": "b"}},
         "watchNamespaces": ["payments", "shop"],
         "aggregateRoles": False,
+        "workers": 32,
+        "vault": {"concurrency": 4, "tryTimeout": "2s"},
+        "bindingMetrics": False,
+        "lease": {"duration": "30s", "renewDeadline": "20s", "retryPeriod": "1s"},
         "log": {"json": False, "verbosity": 5},
         "http": {"address": "::", "healthzPort": 9000, "metricsPort": 9001},
         "proxy": {"httpsProxy": "http://proxy.example:3128", "noProxy": "10.0.0.0/8,.example"},
         "trustedCA": {"configMapName": "ca", "key": "bundle.pem"},
-        "extraArgs": ["--log-format-json=true"],
+        "extraArgs": ["--leader-elect=true"],
         "extraEnv": [{"name": "A", "value": "1"}],
         "dnsPolicy": "None",
         "dnsConfig": {"nameservers": ["10.0.0.10"]},
@@ -54,8 +58,59 @@ EVERYTHING = {
 }
 
 
+# The defaults are right in every pod: there is always an election, in the pod's own namespace.
+DERIVED = {"--leader-elect", "--lease-namespace"}
+
+
+class Arguments(unittest.TestCase):
+    def setUp(self):
+        self.reference = (ROOT / "docs/reference/operator-flags.md").read_text(encoding="utf-8")
+
+    def test_every_flag_of_the_operator_has_a_value(self):
+        flags = set(re.findall(r"^\| `(-[-a-z]+)` \|", self.reference, re.MULTILINE))
+        self.assertLess(DERIVED, flags)
+        rendered = {a.split("=")[0] for a in operator(watchNamespaces=["payments"]).args}
+        self.assertEqual(flags - DERIVED - {"--version"}, rendered)
+
+    def test_the_operator_takes_the_arguments(self):
+        for values in ({}, EVERYTHING):
+            done = subprocess.run([os.environ["OPERATOR"], *Operator(values).args, "--version"],
+                                  capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_the_operator_refuses_what_it_does_not_know(self):
+        done = subprocess.run([os.environ["OPERATOR"], "--worker=1", "--version"], capture_output=True, check=False)
+        self.assertNotEqual(done.returncode, 0)
+
+    def test_defaults_are_those_of_the_operator(self):
+        defaults = dict(re.findall(r"^\| `(-[-a-z]+)` \| (?:`\w+`)? \| `?([^`|]*?)`? \|", self.reference, re.MULTILINE))
+        # Logs in a cluster are read by machines.
+        defaults["--log-format-json"] = "true"
+        args = dict(a.split("=", 1) for a in operator().args)
+        self.assertEqual({flag: defaults[flag] for flag in args}, args)
+
+    def test_values_become_arguments(self):
+        self.assertEqual(Operator(EVERYTHING).args, [
+            "--http-address=::",
+            "--healthz-port=9000",
+            "--prometheus-port=9001",
+            "--log-format-json=false",
+            "-v=5",
+            "--watch-namespaces=payments,shop",
+            "--workers=32",
+            "--vault-concurrency=4",
+            "--try-timeout=2s",
+            "--binding-metrics=false",
+            "--lease-name=vaultbind-vb-operator",
+            "--lease-duration=30s",
+            "--lease-renew-deadline=20s",
+            "--lease-retry-period=1s",
+            "--leader-elect=true",
+        ])
+
+
 def rules(role):
-    """(group, resource) -> verbs, names. No wildcard may hide in there."""
+    """(group, resource) -> verbs."""
     found = {}
     for rule in role["rules"]:
         for group in rule["apiGroups"]:
@@ -198,6 +253,11 @@ class Rights(unittest.TestCase):
             if rule["verbs"] != ["create"]:
                 self.assertEqual(rule["resourceNames"], ["vaultbind-operator"])
 
+    def test_of_drivers_only_one_is_looked_at(self):
+        roles = {o["metadata"]["name"]: o for o in operator().all("ClusterRole")}
+        (rule,) = [r for r in roles["vaultbind-operator"]["rules"] if r["resources"] == ["csidrivers"]]
+        self.assertEqual(rule["resourceNames"], ["secrets-store.csi.k8s.io"])
+
     def test_each_rule_says_why(self):
         text = (CHART / "templates/operator/rbac.yaml").read_text(encoding="utf-8")
         lines = text.splitlines()
@@ -254,6 +314,9 @@ class Values(unittest.TestCase):
             (["operator", "serviceAccount", "token"], True),
             (["operator", "http", "healthzPath"], "/"),
             (["operator", "log", "verbosity"], 6),
+            (["operator", "workers"], 0),
+            (["operator", "vault", "requestsPerSecond"], 1),
+            (["operator", "lease", "duration"], "soon"),
         ):
             with self.subTest(path=path, value=value):
                 done = helm(with_value(path, value))

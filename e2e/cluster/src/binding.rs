@@ -73,8 +73,11 @@ impl Site {
     /// When the cluster refuses.
     pub async fn ask_for_check(&self, binding: &str) -> anyhow::Result<()> {
         let annotations = json!({ "vaultbind.dev/check-requested-at": uuid() });
-        self.change(binding, json!({ "metadata": { "annotations": annotations } }))
-            .await
+        self.change(
+            binding,
+            json!({ "metadata": { "annotations": annotations } }),
+        )
+        .await
     }
 
     /// Waits until a binding, with a status about its present spec, is as wanted.

@@ -173,15 +173,19 @@ async fn a_suspended_binding_keeps_its_pins_and_new_pods_get_those() {
 #[tokio::test]
 async fn a_certificate_becomes_tls_crt_and_tls_key() {
     let key = "{type: EC, curve: P-256}";
-    let vault = format!(
-        "  certificates: [{{name: web, subject: CN=web, issuer: Chain, key: {key}}}]\n"
-    );
+    let vault =
+        format!("  certificates: [{{name: web, subject: CN=web, issuer: Chain, key: {key}}}]\n");
     let site = site("certificate", &vault).await;
     let objects = json!([{ "name": "web", "type": "Certificate" }]);
     site.bind(site.binding("app", &objects)).await.unwrap();
     let pod = site.run(&PodSpec::new("server", "app")).await.unwrap();
     let text = async |file: &str| {
-        String::from_utf8(site.read(&pod, &format!("/mnt/app/web/{file}")).await.unwrap()).unwrap()
+        String::from_utf8(
+            site.read(&pod, &format!("/mnt/app/web/{file}"))
+                .await
+                .unwrap(),
+        )
+        .unwrap()
     };
     let chain = text("tls.crt").await;
     assert_eq!(chain.matches("-----BEGIN CERTIFICATE-----").count(), 2);
@@ -198,7 +202,14 @@ async fn deleting_a_binding_takes_its_class_along_warns_of_pods_and_leaves_them_
     let (site, value) = bound("delete").await;
     let pod = site.run(&PodSpec::new("reader", "app")).await.unwrap();
     pods_are_current(&site, "app", "1/1").await;
-    kubectl(&["-n", &site.namespace, "delete", "vaultbinding", "app", "--timeout=30s"]);
+    kubectl(&[
+        "-n",
+        &site.namespace,
+        "delete",
+        "vaultbinding",
+        "app",
+        "--timeout=30s",
+    ]);
     let gone = || async { Ok(site.classes().get_opt("app").await?.is_none().then_some(())) };
     eventually("the SecretProviderClass is collected", gone)
         .await
@@ -228,7 +239,14 @@ async fn a_class_that_is_to_be_retained_outlives_its_binding_and_no_namespace_wa
         Ok(owners.is_empty().then_some(()))
     };
     eventually("no owner", orphan).await.unwrap();
-    kubectl(&["-n", &site.namespace, "delete", "vaultbinding", "app", "--timeout=30s"]);
+    kubectl(&[
+        "-n",
+        &site.namespace,
+        "delete",
+        "vaultbinding",
+        "app",
+        "--timeout=30s",
+    ]);
     // The garbage collector has had the time to act.
     let pod = site.run(&PodSpec::new("late", "app")).await.unwrap();
     assert_eq!(
@@ -261,7 +279,12 @@ async fn a_missing_role_is_told_with_its_remedy_and_the_check_asked_for_finds_it
     binding["spec"]["rotation"]["checkInterval"] = "24h".into();
     site.bind(binding).await.unwrap();
     let message = site
-        .condition("app", ConditionType::AccessReady, "False", Some("RoleMissing"))
+        .condition(
+            "app",
+            ConditionType::AccessReady,
+            "False",
+            Some("RoleMissing"),
+        )
         .await
         .unwrap();
     let role = "Key Vault Secrets User";
@@ -315,7 +338,9 @@ async fn what_somebody_changes_in_the_class_is_repaired() {
         let class = site.classes().get("app").await?;
         Ok((class.data["spec"] == before.data["spec"]).then_some(()))
     };
-    eventually("the class is as before", repaired).await.unwrap();
+    eventually("the class is as before", repaired)
+        .await
+        .unwrap();
 
     // Deleted, it is made again, with the same versions.
     let pins = site.pins("app").await.unwrap();
