@@ -116,14 +116,11 @@ impl Site {
         binding: &str,
         type_: ConditionType,
         status: &str,
-        reason: Option<&str>,
+        reason: &str,
     ) -> anyhow::Result<String> {
-        let what = format!("{type_} is {status} {}", reason.unwrap_or_default());
         let found = self
-            .becomes(binding, &what, |binding| {
-                condition(binding, type_).is_some_and(|(is, why, _)| {
-                    is == status && reason.is_none_or(|reason| reason == why)
-                })
+            .becomes(binding, &format!("{type_} is {status} {reason}"), |binding| {
+                matches!(condition(binding, type_), Some(found) if (found.0, found.1) == (status, reason))
             })
             .await?;
         let (_, _, message) = condition(&found, type_).context("it was just there")?;

@@ -149,7 +149,7 @@ async fn a_suspended_binding_keeps_its_pins_and_new_pods_get_those() {
     let before = site.pins("app").await.unwrap();
     let suspend = |policy: &str| json!({ "spec": { "reconcilePolicy": policy } });
     site.change("app", suspend("Suspend")).await.unwrap();
-    site.condition("app", ConditionType::Ready, "True", Some("Suspended"))
+    site.condition("app", ConditionType::Ready, "True", "Suspended")
         .await
         .unwrap();
 
@@ -216,7 +216,9 @@ async fn deleting_a_binding_takes_its_class_along_warns_of_pods_and_leaves_them_
         .unwrap();
     let warned = || async {
         let warnings = site.warnings("app").await?;
-        Ok(warnings.into_iter().find(|warning| warning.contains("pod")))
+        let about_pods =
+            |warning: &String| warning.starts_with("DeletedWhileMounted: 1 pod mounts");
+        Ok(warnings.into_iter().find(about_pods))
     };
     eventually("a warning that pods mount it", warned)
         .await
@@ -279,12 +281,7 @@ async fn a_missing_role_is_told_with_its_remedy_and_the_check_asked_for_finds_it
     binding["spec"]["rotation"]["checkInterval"] = "24h".into();
     site.bind(binding).await.unwrap();
     let message = site
-        .condition(
-            "app",
-            ConditionType::AccessReady,
-            "False",
-            Some("RoleMissing"),
-        )
+        .condition("app", ConditionType::AccessReady, "False", "RoleMissing")
         .await
         .unwrap();
     let role = "Key Vault Secrets User";
@@ -311,10 +308,13 @@ async fn a_class_of_somebody_else_is_left_alone() {
         .await
         .unwrap();
     let message = site
-        .condition("app", ConditionType::Stalled, "True", None)
+        .condition("app", ConditionType::Stalled, "True", "NameTaken")
         .await
         .unwrap();
-    assert!(message.contains("SecretProviderClass"), "{message}");
+    assert!(
+        message.contains("kubectl delete secretproviderclass app"),
+        "{message}"
+    );
     let after = site.classes().get("app").await.unwrap();
     assert_eq!(
         after.metadata.resource_version,
