@@ -1,14 +1,11 @@
 //! What the operator makes of VaultBindings, with everything around it real.
 
-use std::fs;
 use std::process::Command;
-use std::time::Duration;
 
-use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
-use vaultbind_cluster_tests::{Cluster, PodSpec, Site, eventually, object_status, within};
+use vaultbind_cluster_tests::{PodSpec, Site, eventually, object_status};
 use vaultbind_crds::VaultBinding;
 use vaultbind_crds::status::{ConditionType, ObjectState};
 use vaultbind_e2e::stage::random;
@@ -16,7 +13,7 @@ use vaultbind_e2e::stage::random;
 use crate::support::{secret_object, site, site_with_secrets};
 
 /// A site with one secret, and a binding `app` of it that is Ready.
-async fn bound(name: &str) -> (Site, String) {
+pub(crate) async fn bound(name: &str) -> (Site, String) {
     let (site, [value]) = site_with_secrets(name, ["db"]).await;
     let binding = site.binding("app", &json!([{ "name": "db" }]));
     site.bind(binding).await.unwrap();
@@ -53,25 +50,6 @@ fn cell(table: &str, column: &str) -> String {
     let next = head[start + column.len()..].find(|c: char| c != ' ');
     let end = next.map_or(row.len(), |next| start + column.len() + next);
     row[start..end.min(row.len())].trim().to_owned()
-}
-
-/// Kills the operator in a pod: it has no time to give anything up.
-fn kill(pod: &str) {
-    let name = format!("HOSTNAME={pod}");
-    for process in fs::read_dir("/proc").unwrap() {
-        let folder = process.unwrap().path();
-        let environment = fs::read_to_string(folder.join("environ")).unwrap_or_default();
-        let command = fs::read_to_string(folder.join("cmdline")).unwrap_or_default();
-        if command.starts_with("/bin/vaultbind-operator\0")
-            && environment.split('\0').any(|variable| variable == name)
-        {
-            let process = folder.file_name().unwrap();
-            let status = Command::new("kill").arg("-KILL").arg(process).status();
-            assert!(status.unwrap().success());
-            return;
-        }
-    }
-    panic!("no operator runs in {pod}");
 }
 
 #[tokio::test]
@@ -365,68 +343,4 @@ async fn kubectl_shows_how_bindings_are() {
     assert_eq!(column("PODS"), "1/1", "{table}");
     assert_eq!(column("POLICY"), "Apply", "{table}");
     assert_eq!(column("CLIENT"), site.client_id, "{table}");
-}
-
-#[tokio::test]
-async fn the_operator_may_read_no_secret_and_change_no_workload() {
-    let cluster = Cluster::connect().await.unwrap();
-    let allowed = async |verb: &str, group: &str, resource: &str| {
-        let review = json!({ "metadata": {}, "spec": {
-            "user": "system:serviceaccount:vaultbind-system:vaultbind-operator",
-            "groups": ["system:serviceaccounts", "system:authenticated"],
-            "resourceAttributes": {
-                "namespace": "default", "verb": verb, "group": group, "resource": resource,
-            },
-        } });
-        let review = serde_json::from_value(review).unwrap();
-        let reviews: Api<SubjectAccessReview> = Api::all(cluster.client.clone());
-        let review = reviews
-            .create(&PostParams::default(), &review)
-            .await
-            .unwrap();
-        review.status.unwrap().allowed
-    };
-    let spc = ("secrets-store.csi.x-k8s.io", "secretproviderclasses");
-    assert!(allowed("patch", spc.0, spc.1).await);
-    for (verb, group, resource) in [
-        ("get", "", "secrets"),
-        ("list", "", "secrets"),
-        ("create", "", "secrets"),
-        ("get", "", "configmaps"),
-        ("list", "", "pods"),
-        ("create", "", "pods/exec"),
-        ("patch", "apps", "deployments"),
-        ("update", "", "serviceaccounts"),
-        ("patch", "vaultbind.dev", "vaultbindings"),
-        ("delete", spc.0, spc.1),
-        ("get", "coordination.k8s.io", "leases"),
-    ] {
-        assert!(!allowed(verb, group, resource).await, "{verb} {resource}");
-    }
-}
-
-#[tokio::test]
-async fn alone_another_replica_goes_on_when_the_leader_is_killed() {
-    let (site, _) = bound("leader").await;
-    let cluster = &site.cluster;
-    let leader = cluster.leader().await.unwrap().unwrap();
-    let pods = cluster.pods().list(&ListParams::default()).await.unwrap();
-    let names = pods.items.into_iter().filter_map(|pod| pod.metadata.name);
-    let pod = names.into_iter().find(|pod| leader.contains(pod)).unwrap();
-    kill(&pod);
-    // Its container would start again and take part.
-    let params = DeleteParams::default().grace_period(0);
-    cluster.pods().delete(&pod, &params).await.unwrap();
-    let follower = || async {
-        let holder = cluster.leader().await?;
-        Ok(holder.filter(|holder| !holder.contains(&pod)))
-    };
-    within(Duration::from_secs(60), "another leader", follower)
-        .await
-        .unwrap();
-
-    let before = site.pins("app").await.unwrap();
-    site.set_secret("db", &random("rotated")).await.unwrap();
-    site.ask_for_check("app").await.unwrap();
-    site.pins_other_than("app", &before).await.unwrap();
 }

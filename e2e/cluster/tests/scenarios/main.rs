@@ -1,6 +1,6 @@
 //! Pods on a real node mount through the real CSI driver. `make e2e` starts the cluster and runs these.
 //!
-//! Scenarios run beside each other, each at its own site; those in `alone` change what others use and
+//! Scenarios run beside each other, each at its own site; those named `alone_` change what others use and
 //! run one after another, after them. Those in `reboot` are the two halves of one, with the node's
 //! restart between them; those in `defaults` want a cluster whose driver is as it comes.
 
@@ -20,6 +20,7 @@ mod failures;
 mod identities;
 mod limits;
 mod mounts;
+mod operator;
 mod reboot;
 mod rotation;
 mod support;
