@@ -141,7 +141,10 @@ impl Reconciler {
         let interval = plan::check_interval(binding, cluster);
         Ok(self
             .resolver
-            .resolve(&question, max_age(class, interval))
+            .resolve(
+                &question,
+                max_age(class, binding.status.is_none(), interval),
+            )
             .await)
     }
 
@@ -215,11 +218,13 @@ fn planned(binding: &VaultBinding, cluster: &Cluster, answer: &Result<Answer, St
     })
 }
 
-/// How old an answer may be.
-fn max_age(class: Class, interval: Duration) -> Duration {
+/// How old an answer may be. `first`: the binding has not had a turn yet.
+fn max_age(class: Class, first: bool, interval: Duration) -> Duration {
     match class {
-        Class::Asked => Duration::ZERO,
-        Class::NeverReady => SHARED,
+        Class::NeverReady if first => SHARED,
+        // What was missing may be there by now. Whoever asks for a check of a binding that was never ready
+        // comes as such.
+        Class::Asked | Class::NeverReady => Duration::ZERO,
         // Something else has changed than the vault.
         Class::Deadline => interval,
         // Bindings whose turns are not far apart share a sweep, and a new version is seen not much later than
