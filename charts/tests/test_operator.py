@@ -22,6 +22,7 @@ def operator(**values):
     return Operator({"operator": values})
 
 
+CLIENT = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 # Every value that changes what is rendered, at once.
 EVERYTHING = {
     "nameOverride": "vb",
@@ -32,6 +33,8 @@ EVERYTHING = {
         "serviceAccount": {"annotations": {"a": "b"}},
         "watchNamespaces": ["payments", "shop"],
         "aggregateRoles": False,
+        "azure": {"clientID": CLIENT, "tenantID": "contoso.onmicrosoft.com"},
+        "allowVaultHosts": ["kv.corp.example"],
         "workers": 32,
         "vault": {"concurrency": 4, "tryTimeout": "2s"},
         "bindingMetrics": False,
@@ -69,7 +72,7 @@ class Arguments(unittest.TestCase):
     def test_every_flag_of_the_operator_has_a_value(self):
         flags = set(re.findall(r"^\| `(-[-a-z]+)` \|", self.reference, re.MULTILINE))
         self.assertLess(DERIVED, flags)
-        rendered = {a.split("=")[0] for a in operator(watchNamespaces=["payments"]).args}
+        rendered = {a.split("=")[0] for a in Operator(EVERYTHING).args} - {"--leader-elect"}
         self.assertEqual(flags - DERIVED - {"--version"}, rendered)
 
     def test_the_operator_takes_the_arguments(self):
@@ -100,6 +103,10 @@ class Arguments(unittest.TestCase):
             "--workers=32",
             "--vault-concurrency=4",
             "--try-timeout=2s",
+            "--allow-vault-host=kv.corp.example",
+            f"--azure-client-id={CLIENT}",
+            "--azure-tenant-id=contoso.onmicrosoft.com",
+            "--azure-token-file=/var/run/secrets/vaultbind/azure/token",
             "--binding-metrics=false",
             "--lease-name=vaultbind-vb-operator",
             "--lease-duration=30s",
@@ -179,14 +186,27 @@ class Objects(unittest.TestCase):
         })
         self.assertEqual(rendered.volumes["trusted-ca"]["configMap"],
                          {"name": "ca", "items": [{"key": "bundle.pem", "path": "ca.crt"}]})
-        self.assertEqual(rendered.container["volumeMounts"],
-                         [{"name": "trusted-ca", "mountPath": "/etc/vaultbind/trusted-ca", "readOnly": True}])
+        self.assertIn({"name": "trusted-ca", "mountPath": "/etc/vaultbind/trusted-ca", "readOnly": True},
+                      rendered.container["volumeMounts"])
         self.assertEqual(rendered.pod["imagePullSecrets"], [{"name": "pull"}])
         for name in ("dnsPolicy", "dnsConfig", "hostAliases", "priorityClassName", "tolerations", "affinity"):
             self.assertEqual(rendered.pod[name], own[name], name)
         self.assertEqual(rendered.workload["spec"]["replicas"], 3)
         self.assertEqual(rendered.labels["team"], "platform")
         self.assertEqual(rendered.ports, {"health": 9000, "metrics": 9001})
+
+    def test_its_own_identity_is_proved_by_a_token_for_the_cloud(self):
+        azure = {"clientID": CLIENT, "tenantID": "contoso.onmicrosoft.com"}
+        rendered = Operator({"provider": {"cloudName": "AzureChinaCloud"}, "operator": {"azure": azure}})
+        (source,) = rendered.volumes["azure-token"]["projected"]["sources"]
+        self.assertEqual(source["serviceAccountToken"],
+                         {"audience": "api://AzureADTokenExchangeChina", "expirationSeconds": 3600, "path": "token"})
+        self.assertEqual(rendered.container["volumeMounts"],
+                         [{"name": "azure-token", "mountPath": "/var/run/secrets/vaultbind/azure", "readOnly": True}])
+        # Without a tenant it is one of the node's.
+        rendered = operator(azure={"clientID": CLIENT})
+        self.assertEqual([a for a in rendered.args if "azure" in a], [f"--azure-client-id={CLIENT}"])
+        self.assertEqual(rendered.volumes, {})
 
     def test_the_pod_monitor_selects_the_pods(self):
         rendered = Operator(EVERYTHING)
@@ -315,6 +335,9 @@ class Values(unittest.TestCase):
             (["operator", "http", "healthzPath"], "/"),
             (["operator", "log", "verbosity"], 6),
             (["operator", "workers"], 0),
+            (["operator", "azure", "clientID"], "operator"),
+            (["operator", "azure"], {"tenantID": "contoso.onmicrosoft.com"}),
+            (["operator", "allowVaultHosts"], ["https://kv.corp.example"]),
             (["operator", "vault", "requestsPerSecond"], 1),
             (["operator", "lease", "duration"], "soon"),
         ):
