@@ -20,19 +20,8 @@ pub fn folder() -> PathBuf {
 /// # Errors
 /// When kubectl fails, with what it says.
 pub async fn install(server: &ApiServer, folder: &Path) -> anyhow::Result<()> {
-    let output = server
-        .kubectl()
-        .args(["apply", "-f"])
-        .arg(folder)
-        .output()
-        .await
-        .context("cannot run kubectl")?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    ensure!(
-        output.status.success(),
-        "kubectl apply: {said}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let mut kubectl = server.kubectl();
+    let said = done(kubectl.args(["apply", "-f"]).arg(folder)).await?;
     for line in said.lines() {
         let name = line
             .strip_prefix("customresourcedefinition.apiextensions.k8s.io/")
@@ -41,6 +30,113 @@ pub async fn install(server: &ApiServer, folder: &Path) -> anyhow::Result<()> {
         served(&server.client()?, name).await?;
     }
     Ok(())
+}
+
+/// The manifests of the Secrets Store CSI driver, as its module has them.
+async fn driver_manifests() -> anyhow::Result<PathBuf> {
+    const MODULE: &str = "sigs.k8s.io/secrets-store-csi-driver";
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bed/driver-1.6.0");
+    let output = tokio::process::Command::new("go")
+        .arg("-C")
+        .arg(&here)
+        .args(["mod", "download", "-json", MODULE])
+        .output()
+        .await
+        .context("cannot run go")?;
+    ensure!(
+        output.status.success(),
+        "go mod download {MODULE}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let module: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    let folder = module.get("Dir").and_then(serde_json::Value::as_str);
+    Ok(Path::new(folder.context("go mod download says no Dir")?).join("deploy"))
+}
+
+/// Installs what the Secrets Store CSI driver brings into a cluster, but not the driver: its resources,
+/// and the CSIDriver that asks for tokens of an audience.
+///
+/// # Errors
+/// When the driver's module cannot be had, or the API server refuses.
+pub async fn driver(server: &ApiServer, audience: &str) -> anyhow::Result<()> {
+    let manifests = driver_manifests().await?;
+    let definitions = tempfile::tempdir()?;
+    for plural in ["secretproviderclasses", "secretproviderclasspodstatuses"] {
+        let name = format!("secrets-store.csi.x-k8s.io_{plural}.yaml");
+        std::fs::copy(manifests.join(&name), definitions.path().join(&name))?;
+    }
+    install(server, definitions.path()).await?;
+    let mut kubectl = server.kubectl();
+    kubectl.args(["apply", "-f"]);
+    done(kubectl.arg(manifests.join("csidriver.yaml"))).await?;
+    let tokens = serde_json::json!({"spec": {"tokenRequests": [{"audience": audience}]}});
+    let mut kubectl = server.kubectl();
+    kubectl.args(["patch", "csidriver", "secrets-store.csi.k8s.io", "--type=merge"]);
+    done(kubectl.arg(format!("--patch={tokens}"))).await?;
+    Ok(())
+}
+
+/// Gives a group what the operator needs in a cluster, and no more.
+///
+/// # Errors
+/// When the API server refuses.
+pub async fn operator_rights(server: &ApiServer, group: &str) -> anyhow::Result<()> {
+    const NAME: &str = "vaultbind-operator";
+    let rule = |group: &str, resources: &[&str], verbs: &[&str]| {
+        serde_json::json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
+    };
+    let read = ["get", "list", "watch"];
+    let role = serde_json::json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": NAME},
+        "rules": [
+            rule("vaultbind.dev", &["vaultbindings", "vaultclasses"], &read),
+            rule("vaultbind.dev", &["vaultbindings/status"], &["get", "patch", "update"]),
+            // Owners that block deletion, where the admission plugin for that is on.
+            rule("vaultbind.dev", &["vaultbindings/finalizers"], &["update"]),
+            rule(
+                "secrets-store.csi.x-k8s.io",
+                &["secretproviderclasses"],
+                &["get", "list", "watch", "create", "patch", "update", "delete"],
+            ),
+            rule("secrets-store.csi.x-k8s.io", &["secretproviderclasspodstatuses"], &read),
+            rule("storage.k8s.io", &["csidrivers"], &read),
+            rule("", &["namespaces"], &read),
+            rule("", &["serviceaccounts/token"], &["create"]),
+            rule("events.k8s.io", &["events"], &["create", "patch", "update"]),
+            rule(
+                "coordination.k8s.io",
+                &["leases"],
+                &["get", "list", "watch", "create", "patch", "update"],
+            ),
+        ],
+    });
+    let binding = serde_json::json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": NAME},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": group}],
+    });
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("rights.json");
+    let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [role, binding]});
+    std::fs::write(&file, list.to_string())?;
+    done(server.kubectl().args(["apply", "-f"]).arg(&file)).await?;
+    Ok(())
+}
+
+/// Runs kubectl; what it says.
+async fn done(kubectl: &mut tokio::process::Command) -> anyhow::Result<String> {
+    let output = kubectl.output().await.context("cannot run kubectl")?;
+    ensure!(
+        output.status.success(),
+        "kubectl: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Installs definitions that a test has at hand, and waits until they are served.

@@ -6,10 +6,12 @@
 //! namespace stays in its deletion, owned objects are not collected, and ServiceAccounts exist only if
 //! somebody creates them. Tokens for them are issued, signed and discoverable as on any cluster.
 
+pub mod audit;
 mod install;
 mod programs;
 mod server;
 
-pub use install::{apply, folder, install};
+pub use audit::Audit;
+pub use install::{apply, driver, folder, install, operator_rights};
 pub use programs::programs;
-pub use server::ApiServer;
+pub use server::{ApiServer, ISSUER};

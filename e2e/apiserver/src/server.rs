@@ -15,8 +15,9 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, ObjectMeta, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::audit::{self, Audit};
 use crate::programs;
 
 const SUPERVISE: &str = include_str!("../supervise");
@@ -32,6 +33,9 @@ const PORT_TAKEN: &str = "address already in use";
 /// Tries to get a port, which is free when it is looked for and may be taken when it is used.
 const TRIES: u32 = 5;
 
+/// Issuer of the tokens of its ServiceAccounts.
+pub const ISSUER: &str = "https://kubernetes.default.svc";
+
 /// An API server with an etcd of its own.
 pub struct ApiServer {
     config: Config,
@@ -45,23 +49,31 @@ impl ApiServer {
     /// # Errors
     /// When a program is missing or does not come up; the error has the end of its log.
     pub async fn start() -> anyhow::Result<Self> {
+        Self::start_with(Audit::None).await
+    }
+
+    /// The same, with a log of what is asked of it.
+    ///
+    /// # Errors
+    /// When a program is missing or does not come up.
+    pub async fn start_with(audit: Audit) -> anyhow::Result<Self> {
         let programs = programs().await?;
         let mut tries = 0;
         loop {
             tries += 1;
-            match Self::try_start(&programs).await {
+            match Self::try_start(&programs, &audit).await {
                 Err(error) if tries < TRIES && error.to_string().contains(PORT_TAKEN) => {}
                 result => return result,
             }
         }
     }
 
-    async fn try_start(programs: &Path) -> anyhow::Result<Self> {
+    async fn try_start(programs: &Path, audit: &Audit) -> anyhow::Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
             .local_addr()?
             .port();
         let token = random()?;
-        let mut processes = Processes::start(programs, port, &token)?;
+        let mut processes = Processes::start(programs, port, &token, audit)?;
         let config = processes.ready(port, &token).await?;
         Ok(Self {
             config,
@@ -98,6 +110,50 @@ impl ApiServer {
     /// The administrator's kubeconfig, for programs.
     pub fn kubeconfig(&self) -> PathBuf {
         self.processes.folder.join(KUBECONFIG)
+    }
+
+    /// A kubeconfig of somebody else, for programs: the administrator's, who speaks as them.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn kubeconfig_as(&self, user: &str, groups: &[&str]) -> anyhow::Result<PathBuf> {
+        let text = std::fs::read(self.kubeconfig())?;
+        let mut kubeconfig: Value = serde_json::from_slice(&text)?;
+        let admin = kubeconfig
+            .pointer_mut("/users/0/user")
+            .and_then(Value::as_object_mut)
+            .context("the kubeconfig has a user")?;
+        admin.insert("as".to_owned(), json!(user));
+        admin.insert("as-groups".to_owned(), json!(groups));
+        let path = self.processes.folder.join(format!("{user}.kubeconfig"));
+        std::fs::write(&path, kubeconfig.to_string())?;
+        Ok(path)
+    }
+
+    /// The public keys of its tokens, a JSON Web Key Set.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn key_set(&self) -> anyhow::Result<Value> {
+        let request = http::Request::get("/openid/v1/jwks").body(Vec::new())?;
+        Ok(self.client()?.request(request).await?)
+    }
+
+    /// Its process.
+    ///
+    /// # Errors
+    /// When it was not told.
+    pub fn pid(&self) -> anyhow::Result<u32> {
+        let text = std::fs::read_to_string(self.processes.folder.join("kube-apiserver.pid"))?;
+        Ok(text.trim().parse()?)
+    }
+
+    /// What was asked of it so far, if it was started with a log of that, in the order of the answers.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn audit(&self) -> anyhow::Result<Vec<audit::Event>> {
+        audit::read(&self.processes.folder.join(audit::LOG))
     }
 
     /// kubectl as the administrator.
@@ -159,13 +215,15 @@ struct Processes {
 }
 
 impl Processes {
-    fn start(programs: &Path, port: u16, token: &str) -> anyhow::Result<Self> {
+    fn start(programs: &Path, port: u16, token: &str, audit: &Audit) -> anyhow::Result<Self> {
         // Short, because the path of a socket has at most 107 bytes.
         let folder = tempfile::Builder::new().prefix("vb-api.").tempdir()?;
         std::fs::write(
             folder.path().join("tokens.csv"),
             format!("{token},admin,admin,\"system:masters\"\n"),
         )?;
+        let policy = audit.policy();
+        std::fs::write(folder.path().join("audit-policy.json"), policy.to_string())?;
         let mut supervisor = Command::new("bash")
             .args(["-c", SUPERVISE, "supervise"])
             .arg(folder.path())

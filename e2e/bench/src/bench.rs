@@ -80,7 +80,7 @@ impl Form {
         self.pick("short", "full")
     }
 
-    fn pick<T>(self, short: T, full: T) -> T {
+    pub(crate) fn pick<T>(self, short: T, full: T) -> T {
         match self {
             Self::Short => short,
             Self::Full => full,

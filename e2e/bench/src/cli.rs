@@ -14,7 +14,7 @@ use crate::azure::beside_this;
 use crate::bench::{self, Form, tell};
 use crate::provider::Spec;
 use crate::record::{self, Run, Value};
-use crate::{page, soak, table};
+use crate::{operator, page, soak, table};
 
 /// Measures provider programs against the emulated Azure, as the CSI driver would use them.
 #[derive(Debug, Parser)]
@@ -30,6 +30,8 @@ enum Verb {
     Bench(Bench),
     /// Run a provider for long, with rotation and faults, and check every byte it answers
     Soak(Soak),
+    /// Measure the operator with many bindings on a real API server
+    Operator(Operator),
     /// Write the figures of a result into the page of documentation
     Report(Report),
 }
@@ -85,7 +87,36 @@ struct Soak {
 }
 
 #[derive(Debug, clap::Args)]
+struct Operator {
+    /// The operator's program; the one beside this program if it is not given
+    #[arg(long, value_name = "PATH")]
+    operator: Option<PathBuf>,
+    /// Arguments for it, separated by blanks
+    #[arg(long, value_name = "ARGUMENTS", default_value = "", allow_hyphen_values = true)]
+    args: String,
+    /// The emulated Azure; the one beside this program if it is not given
+    #[arg(long, value_name = "PATH")]
+    azure: Option<PathBuf>,
+    /// Folder in which results are kept
+    #[arg(long, value_name = "FOLDER", default_value = "target/bench")]
+    out: PathBuf,
+    /// Do little of everything: to see that it works, not for figures
+    #[arg(long)]
+    short: bool,
+    /// Bindings that are there; 2000, or 50 in the short form
+    #[arg(long)]
+    bindings: Option<usize>,
+    /// Seconds between two checks of a vault, and for how long the steady state is measured; 300, or 30
+    /// in the short form
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(30..=3600))]
+    interval: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
 struct Report {
+    /// Of what: `bench` or `operator`
+    #[arg(long, default_value = "bench")]
+    kind: Kind,
     /// The result; the newest if it is not given
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -95,6 +126,13 @@ struct Report {
     /// The page
     #[arg(long, value_name = "FILE", default_value = "docs/performance.md")]
     page: PathBuf,
+}
+
+/// A kind of result that the page has.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Kind {
+    Bench,
+    Operator,
 }
 
 /// Does what the command line says; false if something that must hold did not.
@@ -115,12 +153,17 @@ async fn verb(verb: Verb) -> anyhow::Result<bool> {
     match verb {
         Verb::Bench(bench) => run_bench(bench).await,
         Verb::Soak(soak) => run_soak(soak).await,
+        Verb::Operator(operator) => run_operator(operator).await,
         Verb::Report(report) => {
+            let (kind, section) = match report.kind {
+                Kind::Bench => ("bench", page::PROVIDERS),
+                Kind::Operator => ("operator", page::OPERATOR),
+            };
             let file = match report.json {
                 Some(file) => file,
-                None => record::newest(&report.out)?,
+                None => record::newest(&report.out, kind)?,
             };
-            page::update(&report.page, &record::read(&file)?)?;
+            page::update(&report.page, section, &record::read(&file)?)?;
             tell(&format!(
                 "{} has the figures of {}",
                 report.page.display(),
@@ -142,6 +185,34 @@ async fn run_bench(args: Bench) -> anyhow::Result<bool> {
     };
     let run = bench::run(&plan).await?;
     let path = record::keep(&args.programs.out, "bench", &run)?;
+    say(&format!("{}\n{}", table::plain(&run), path.display()))?;
+    Ok(!first_failed(&run))
+}
+
+async fn run_operator(args: Operator) -> anyhow::Result<bool> {
+    let Operator {
+        operator,
+        args,
+        azure,
+        out,
+        short,
+        bindings,
+        interval,
+    } = args;
+    let beside = |path: Option<PathBuf>, name| path.map_or_else(|| beside_this(name), Ok);
+    let azure = beside(azure, "vaultbind-azure")?;
+    let program = std::path::absolute(beside(operator, "vaultbind-operator")?)?;
+    let arguments = args.split_ascii_whitespace().map(str::to_owned);
+    let form = if short { Form::Short } else { Form::Full };
+    let run = operator::run(&operator::Plan {
+        azure,
+        operator: Spec::new("operator", &program, arguments.collect())?,
+        form,
+        bindings: bindings.unwrap_or_else(|| form.pick(50, 2000)),
+        interval: Duration::from_secs(interval.unwrap_or_else(|| form.pick(30, 300))),
+    })
+    .await?;
+    let path = record::keep(&out, "operator", &run)?;
     say(&format!("{}\n{}", table::plain(&run), path.display()))?;
     Ok(!first_failed(&run))
 }

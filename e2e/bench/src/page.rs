@@ -1,4 +1,4 @@
-//! The part of docs/performance.md that is made of a run; the rest of the page is written by hand.
+//! The parts of docs/performance.md that are made of a run; the rest of the page is written by hand.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -8,10 +8,25 @@ use anyhow::Context as _;
 use crate::record::Run;
 use crate::table;
 
-/// Stands before what is made.
-pub const BEGIN: &str = "<!-- figures: begin -->";
-/// Stands behind it.
-pub const END: &str = "<!-- figures: end -->";
+/// A part of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Section {
+    /// Stands before what is made.
+    pub begin: &'static str,
+    /// Stands behind it.
+    pub end: &'static str,
+}
+
+/// Figures of providers.
+pub const PROVIDERS: Section = Section {
+    begin: "<!-- figures: begin -->",
+    end: "<!-- figures: end -->",
+};
+/// Figures of the operator.
+pub const OPERATOR: Section = Section {
+    begin: "<!-- operator: begin -->",
+    end: "<!-- operator: end -->",
+};
 
 /// What stands between the markers.
 pub fn figures(run: &Run) -> String {
@@ -44,71 +59,77 @@ pub fn figures(run: &Run) -> String {
     text
 }
 
-/// Puts text between the markers of a page.
-///
-/// # Errors
-/// When a marker is missing, or they are out of order.
-pub fn splice(page: &str, text: &str) -> anyhow::Result<String> {
-    let (before, rest) = page
-        .split_once(BEGIN)
-        .context("no marker begins the figures")?;
-    let (_, after) = rest.split_once(END).context("no marker ends the figures")?;
-    Ok(format!(
-        "{before}{BEGIN}\n\n{}\n\n{END}{after}",
-        text.trim()
-    ))
-}
+impl Section {
+    /// Puts text between the markers of a page.
+    ///
+    /// # Errors
+    /// When a marker is missing, or they are out of order.
+    pub fn splice(self, page: &str, text: &str) -> anyhow::Result<String> {
+        let (before, _, after) = self.split(page)?;
+        let Self { begin, end } = self;
+        let text = text.trim();
+        Ok(format!("{before}{begin}\n\n{text}\n\n{end}{after}"))
+    }
 
-/// What stands between the markers of a page.
-///
-/// # Errors
-/// When a marker is missing.
-pub fn between(page: &str) -> anyhow::Result<&str> {
-    let (_, rest) = page
-        .split_once(BEGIN)
-        .context("no marker begins the figures")?;
-    let (text, _) = rest.split_once(END).context("no marker ends the figures")?;
-    Ok(text.trim())
+    /// What stands between the markers of a page.
+    ///
+    /// # Errors
+    /// When a marker is missing.
+    pub fn of(self, page: &str) -> anyhow::Result<&str> {
+        Ok(self.split(page)?.1.trim())
+    }
+
+    fn split(self, page: &str) -> anyhow::Result<(&str, &str, &str)> {
+        let Self { begin, end } = self;
+        let (before, rest) = page.split_once(begin).with_context(|| format!("no {begin}"))?;
+        let (text, after) = rest.split_once(end).with_context(|| format!("no {end} behind it"))?;
+        Ok((before, text, after))
+    }
 }
 
 /// Writes the figures of a run into a page.
 ///
 /// # Errors
 /// When it cannot be read or written, or has no markers.
-pub fn update(page: &Path, run: &Run) -> anyhow::Result<()> {
+pub fn update(page: &Path, section: Section, run: &Run) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(page).with_context(|| page.display().to_string())?;
-    let text = splice(&text, &figures(run)).with_context(|| page.display().to_string())?;
+    let text = section.splice(&text, &figures(run));
+    let text = text.with_context(|| page.display().to_string())?;
     Ok(std::fs::write(page, text)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::LINES;
+    use crate::{bench, operator};
 
     #[test]
     fn only_what_is_between_the_markers_changes() {
-        let page = format!("a\n{BEGIN}\nold\n{END}\nz\n");
-        let page = splice(&page, "new\n").unwrap();
-        assert_eq!(page, format!("a\n{BEGIN}\n\nnew\n\n{END}\nz\n"));
-        assert_eq!(splice(&page, "new").unwrap(), page);
-        assert_eq!(between(&page).unwrap(), "new");
-        for broken in ["", BEGIN, END, &format!("{END}{BEGIN}")] {
-            assert!(splice(broken, "").is_err(), "{broken}");
+        let Section { begin, end } = PROVIDERS;
+        let page = format!("a\n{begin}\nold\n{end}\nz\n");
+        let page = PROVIDERS.splice(&page, "new\n").unwrap();
+        assert_eq!(page, format!("a\n{begin}\n\nnew\n\n{end}\nz\n"));
+        assert_eq!(PROVIDERS.splice(&page, "new").unwrap(), page);
+        assert_eq!(PROVIDERS.of(&page).unwrap(), "new");
+        for broken in ["", begin, end, &format!("{end}{begin}")] {
+            assert!(PROVIDERS.splice(broken, "").is_err(), "{broken}");
         }
     }
 
     /// Not that its figures are those of today.
     #[test]
-    fn the_page_has_a_table_with_every_line() {
+    fn the_page_has_tables_with_every_line() {
         let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/performance.md");
         let page = std::fs::read_to_string(page).unwrap();
-        let text = between(&page).unwrap();
-        let table = text.split_once("\n| ").map(|(_, rest)| format!("| {rest}"));
-        let rows = table::parse(&table.unwrap()).unwrap();
-        for line in LINES {
-            let there = rows.iter().any(|row| row[0] == line.name);
-            assert!(there, "no row of {}", line.name);
+        let providers = bench::LINES.map(|line| line.name);
+        for (section, lines) in [(PROVIDERS, &providers[..]), (OPERATOR, &operator::LINES)] {
+            let text = section.of(&page).unwrap();
+            let table = text.split_once("\n| ").map(|(_, rest)| format!("| {rest}"));
+            let rows = table::parse(&table.unwrap()).unwrap();
+            for line in lines {
+                let there = rows.iter().any(|row| row[0] == *line);
+                assert!(there, "no row of {line}");
+            }
         }
     }
 }

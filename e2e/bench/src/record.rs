@@ -210,16 +210,17 @@ pub fn read(path: &Path) -> anyhow::Result<Run> {
     serde_json::from_slice(&text).with_context(|| format!("no run in {}", path.display()))
 }
 
-/// The newest run in a folder.
+/// The newest run of a kind in a folder.
 ///
 /// # Errors
 /// When there is none.
-pub fn newest(folder: &Path) -> anyhow::Result<PathBuf> {
+pub fn newest(folder: &Path, kind: &str) -> anyhow::Result<PathBuf> {
     let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
     let runs = entries.filter_map(|entry| {
         let entry = entry.ok()?;
         let name = entry.file_name();
-        let run = name.to_str()?.strip_prefix("bench-")?.strip_suffix(".json");
+        let run = name.to_str()?.strip_prefix(kind)?.strip_prefix('-')?;
+        let run = run.strip_suffix(".json");
         run.is_some().then(|| entry.path())
     });
     let newest = runs.max();
@@ -259,7 +260,7 @@ mod tests {
             ]
         );
         let path = keep(folder.path(), "bench", &run).unwrap();
-        assert_eq!(newest(folder.path()).unwrap(), path);
+        assert_eq!(newest(folder.path(), "bench").unwrap(), path);
         assert_eq!(read(&path).unwrap(), run);
     }
 

@@ -6,7 +6,6 @@
 
 pub mod faults;
 pub mod ledger;
-mod random;
 pub mod rotation;
 pub mod stage;
 pub mod verdict;
@@ -20,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures::future::join_all;
+use vaultbind_e2e::random::Random;
 
 use crate::azure::Azure;
 use crate::bench::tell;
@@ -27,7 +27,6 @@ use crate::cast::Tokens;
 use crate::provider::{Running, Spec};
 use faults::Weather;
 use ledger::{Ledger, Wrong};
-use random::Random;
 use verdict::Verdict;
 use volumes::Tally;
 

@@ -72,6 +72,44 @@ impl SecretProviderClass {
         Ok(class)
     }
 
+    /// The fields of each entry of the parameter `objects`.
+    ///
+    /// # Errors
+    /// When it is not there, or no list as the providers take it.
+    pub fn objects(&self) -> anyhow::Result<Vec<BTreeMap<String, String>>> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Objects {
+            Plain(Vec<Entry>),
+            Array { array: Vec<Entry> },
+        }
+        /// YAML, or YAML in a text.
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Entry {
+            Fields(BTreeMap<String, serde_yaml::Value>),
+            Text(String),
+        }
+        let text = self.spec.parameters.get("objects").context("no objects")?;
+        let objects = serde_yaml::from_str(text).context("objects")?;
+        let (Objects::Plain(entries) | Objects::Array { array: entries }) = objects;
+        let fields = entries.into_iter().map(|entry| {
+            let fields = match entry {
+                Entry::Fields(fields) => fields,
+                Entry::Text(text) => serde_yaml::from_str(&text)?,
+            };
+            let fields = fields.into_iter().map(|(name, value)| {
+                let value = match value {
+                    serde_yaml::Value::String(text) => text,
+                    other => serde_yaml::to_string(&other)?.trim().to_owned(),
+                };
+                Ok((name, value))
+            });
+            fields.collect::<anyhow::Result<_>>()
+        });
+        fields.collect()
+    }
+
     /// With a parameter set, or removed if it is empty.
     #[must_use]
     pub fn with(mut self, key: &str, value: &str) -> Self {
@@ -83,5 +121,26 @@ impl SecretProviderClass {
                 .insert(key.to_owned(), value.to_owned());
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_read_in_both_forms() {
+        for text in [
+            "[{objectName: a, objectVersion: 0123, objectVersionHistory: 2}]",
+            "array:\n  - |\n    objectName: a\n    objectVersion: \"0123\"\n    objectVersionHistory: 2\n",
+        ] {
+            let class = SecretProviderClass::new("c", &[("objects", text)]);
+            let objects = class.objects().unwrap();
+            assert_eq!(objects.len(), 1);
+            assert_eq!(objects[0]["objectName"], "a");
+            assert_eq!(objects[0]["objectVersionHistory"], "2");
+        }
+        let class = SecretProviderClass::new("c", &[("objects", "a")]);
+        assert!(class.objects().is_err());
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use vaultbind_azure::{Action, Fault, Match, Service};
+use vaultbind_e2e::random::Random;
 
-use super::random::Random;
 use super::{Shared, lock};
 use crate::bench::tell;
 

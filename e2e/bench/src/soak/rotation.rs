@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use vaultbind_azure::CertificateVersion;
+use vaultbind_e2e::random::Random;
 
 use super::ledger::value;
-use super::random::Random;
 use super::{Shared, lock, stage};
 
 /// Rotates one object after the other until the end.

@@ -2,9 +2,9 @@
 
 use vaultbind_azure::vault::SetSecret;
 use vaultbind_proto::MountRequest;
+use vaultbind_e2e::random::Random;
 
 use super::ledger::{Ledger, Object, value};
-use super::random::Random;
 use crate::azure::Azure;
 use crate::cast::{Seed, Tokens, Wanted, volume};
 

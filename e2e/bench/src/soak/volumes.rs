@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use vaultbind_e2e::driver::Provider;
 use vaultbind_proto::{MountRequest, MountResponse};
+use vaultbind_e2e::random::Random;
 
 use super::ledger::{Object, Served, Wrong};
-use super::random::Random;
 use super::stage::Plan;
 use super::{Shared, lock};
 use crate::drive::{KUBELET, name};

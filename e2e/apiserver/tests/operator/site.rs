@@ -1,0 +1,99 @@
+//! What runs: an API server with all definitions, an emulated Azure that trusts its tokens, a provider,
+//! and operators.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use serde_json::json;
+use tokio::runtime::Runtime;
+use vaultbind_apiserver::{ApiServer, Audit, ISSUER, driver, folder, install, operator_rights};
+use vaultbind_e2e::leaks::LogFolder;
+use vaultbind_e2e::operator::{Launch, Operator, program};
+use vaultbind_e2e::stage::{AUDIENCE, Stage, TENANT};
+
+/// Where operators keep their Lease.
+pub(crate) const SYSTEM: &str = "vaultbind-system";
+
+const GROUP: &str = "operators";
+
+/// All but the operators.
+pub(crate) struct Site {
+    pub(crate) server: ApiServer,
+    pub(crate) stage: Stage,
+    ca: PathBuf,
+}
+
+impl Site {
+    pub(crate) async fn start(audit: Audit) -> Self {
+        let server = ApiServer::start_with(audit).await.unwrap();
+        install(&server, &folder()).await.unwrap();
+        driver(&server, AUDIENCE).await.unwrap();
+        operator_rights(&server, GROUP).await.unwrap();
+        let mut kubectl = server.kubectl();
+        kubectl.args(["create", "namespace", SYSTEM]);
+        assert!(kubectl.output().await.unwrap().status.success());
+
+        let seed = json!({
+            "tenants": [{"tenantID": TENANT}],
+            "issuers": [{"issuer": ISSUER, "jwks": server.key_set().await.unwrap()}],
+        });
+        let stage = Stage::start(&seed.to_string()).await.unwrap();
+        let ca = stage.folder().join("ca.pem");
+        std::fs::write(&ca, stage.azure.ca_pem()).unwrap();
+        Self { server, stage, ca }
+    }
+
+    /// Starts an operator of a name, which is also whom the API server sees.
+    pub(crate) async fn operator(&self, name: &str, arguments: &[&str]) -> Operator {
+        let kubeconfig = self.server.kubeconfig_as(name, &[GROUP]).unwrap();
+        let proxy = format!("http://{}", self.stage.azure.proxy_addr());
+        let mut all = vec!["-v=2", "--lease-namespace", SYSTEM];
+        all.extend(arguments);
+        Operator::start(&Launch {
+            program: &program("vaultbind-operator").unwrap(),
+            name,
+            kubeconfig: &kubeconfig,
+            azure: vec![
+                ("HTTPS_PROXY", proxy),
+                ("SSL_CERT_FILE", self.ca.display().to_string()),
+            ],
+            log: &logs().path().join(format!("{name}.log")),
+            arguments: &all,
+        })
+        .await
+        .unwrap()
+    }
+}
+
+/// The site of all tests that need none of their own, with one operator. It ends with this process.
+pub(crate) struct Shared {
+    pub(crate) site: Site,
+    pub(crate) operator: Operator,
+}
+
+pub(crate) async fn shared() -> &'static Shared {
+    // What serves must not end with the runtime of the test that happens to be the first.
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    static SHARED: tokio::sync::OnceCell<Shared> = tokio::sync::OnceCell::const_new();
+    let runtime = RUNTIME.get_or_init(|| Runtime::new().unwrap());
+    SHARED
+        .get_or_init(|| async {
+            let start = async {
+                let site = Site::start(Audit::None).await;
+                let operator = site.operator("operator", &[]).await;
+                Shared { site, operator }
+            };
+            runtime.spawn(start).await.unwrap()
+        })
+        .await
+}
+
+/// The folder of this run's logs; those of the run before are removed.
+pub(crate) fn logs() -> &'static LogFolder {
+    static LOGS: OnceLock<LogFolder> = OnceLock::new();
+    LOGS.get_or_init(|| {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("operator-logs");
+        let _ = std::fs::remove_dir_all(&path);
+        LogFolder::new(&path).unwrap()
+    })
+}
