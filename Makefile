@@ -14,7 +14,7 @@ CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
 .PHONY: help
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # Set to anything but 0 or nothing.
 on = $(filter-out 0,$(1))
@@ -45,13 +45,18 @@ e2e: ## Run the scenarios on a real cluster, as root; SCENARIO=part of a name ru
 	e2e/summary e2e/cluster/run $(SCENARIO)
 
 .PHONY: test-api
-test-api: ## Check the custom resources on a real API server; KUBEBUILDER_ASSETS names its programs, or they are built
+test-api: ## Check resources and operator on a real API server (KUBEBUILDER_ASSETS, or built); KILLS=30 kills more leaders
 	[[ -n "$${KUBEBUILDER_ASSETS:-}" ]] || e2e/bed/provision >/dev/null
-	e2e/summary cargo test --locked -p vaultbind-apiserver --test crds
+	cargo build --locked -p vaultbind-operator
+	e2e/summary cargo test --locked --no-fail-fast -p vaultbind-apiserver --test crds --test operator
 
 .PHONY: bench
 bench: ## Measure the provider; SHORT=1 takes a minute, PEER=go or a path adds a column, ONLY=a line's name
 	e2e/bench/run bench
+
+.PHONY: bench-operator
+bench-operator: ## Measure the operator with BINDINGS (2000) on a real API server; SHORT=1 takes two minutes
+	e2e/bench/run operator
 
 .PHONY: soak
 soak: ## Run the provider for MINUTES (30) with rotation and faults, and check every byte

@@ -64,11 +64,11 @@ impl Operator {
             .arg("--http-address=127.0.0.1")
             .arg(format!("--healthz-port={port}"))
             .arg(format!("--prometheus-port={port}"))
-            .arg(format!("--identity={}", launch.name))
             .args(launch.arguments)
             .env_clear()
             .envs(launch.azure.iter().map(|(name, value)| (name, value)))
             .env("KUBECONFIG", launch.kubeconfig)
+            .env("POD_NAME", launch.name)
             // The API server is here, Azure behind the proxy.
             .env("NO_PROXY", "127.0.0.1")
             .stdin(Stdio::null())
@@ -205,7 +205,8 @@ mod tests {
 
     #[test]
     fn series_of_one_metric_are_summed_up() {
-        let text = "# TYPE a counter\na_total{x=\"1} 7\"} 2\na_total{x=\"2\"} 3\na_total_more 9\nb 4\n";
+        let text =
+            "# TYPE a counter\na_total{x=\"1} 7\"} 2\na_total{x=\"2\"} 3\na_total_more 9\nb 4\n";
         assert_eq!(sum(text, "a_total"), Some(5.0));
         assert_eq!(sum(text, "b"), Some(4.0));
         assert_eq!(sum(text, "a"), None);

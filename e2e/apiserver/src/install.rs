@@ -71,7 +71,12 @@ pub async fn driver(server: &ApiServer, audience: &str) -> anyhow::Result<()> {
     done(kubectl.arg(manifests.join("csidriver.yaml"))).await?;
     let tokens = serde_json::json!({"spec": {"tokenRequests": [{"audience": audience}]}});
     let mut kubectl = server.kubectl();
-    kubectl.args(["patch", "csidriver", "secrets-store.csi.k8s.io", "--type=merge"]);
+    kubectl.args([
+        "patch",
+        "csidriver",
+        "secrets-store.csi.k8s.io",
+        "--type=merge",
+    ]);
     done(kubectl.arg(format!("--patch={tokens}"))).await?;
     Ok(())
 }
@@ -82,9 +87,7 @@ pub async fn driver(server: &ApiServer, audience: &str) -> anyhow::Result<()> {
 /// When the API server refuses.
 pub async fn operator_rights(server: &ApiServer, group: &str) -> anyhow::Result<()> {
     const NAME: &str = "vaultbind-operator";
-    let rule = |group: &str, resources: &[&str], verbs: &[&str]| {
-        serde_json::json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
-    };
+    let rule = |group: &str, resources: &[&str], verbs: &[&str]| serde_json::json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
     let read = ["get", "list", "watch"];
     let role = serde_json::json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",

@@ -92,7 +92,12 @@ struct Operator {
     #[arg(long, value_name = "PATH")]
     operator: Option<PathBuf>,
     /// Arguments for it, separated by blanks
-    #[arg(long, value_name = "ARGUMENTS", default_value = "", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "ARGUMENTS",
+        default_value = "",
+        allow_hyphen_values = true
+    )]
     args: String,
     /// The emulated Azure; the one beside this program if it is not given
     #[arg(long, value_name = "PATH")]

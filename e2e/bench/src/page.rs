@@ -81,8 +81,12 @@ impl Section {
 
     fn split(self, page: &str) -> anyhow::Result<(&str, &str, &str)> {
         let Self { begin, end } = self;
-        let (before, rest) = page.split_once(begin).with_context(|| format!("no {begin}"))?;
-        let (text, after) = rest.split_once(end).with_context(|| format!("no {end} behind it"))?;
+        let (before, rest) = page
+            .split_once(begin)
+            .with_context(|| format!("no {begin}"))?;
+        let (text, after) = rest
+            .split_once(end)
+            .with_context(|| format!("no {end} behind it"))?;
         Ok((before, text, after))
     }
 }

@@ -8,5 +8,6 @@ mod fixture;
 mod process;
 mod rules;
 mod schema;
+mod stored;
 mod tables;
 mod transitions;

@@ -35,7 +35,10 @@ struct Write<'a> {
 pub(crate) fn judge(events: &[Event], is_operator: impl Fn(&str) -> bool) -> Report {
     let mut report = Report::default();
     let mut objects: BTreeMap<ObjectRef, Vec<Write<'_>>> = BTreeMap::new();
-    for event in events.iter().filter(|event| event.stage == "ResponseComplete") {
+    for event in events
+        .iter()
+        .filter(|event| event.stage == "ResponseComplete")
+    {
         let Some(object) = &event.object_ref else {
             continue;
         };
@@ -48,7 +51,9 @@ pub(crate) fn judge(events: &[Event], is_operator: impl Fn(&str) -> bool) -> Rep
         let version = answer.and_then(version).and_then(|text| text.parse().ok());
         let name = answer.and_then(|object| object.pointer("/metadata/name")?.as_str());
         let (Some(version), Some(name)) = (version, name) else {
-            report.faults.push(format!("no object in the answer: {event:?}"));
+            report
+                .faults
+                .push(format!("no object in the answer: {event:?}"));
             continue;
         };
         let object = ObjectRef {
@@ -56,7 +61,10 @@ pub(crate) fn judge(events: &[Event], is_operator: impl Fn(&str) -> bool) -> Rep
             subresource: String::new(),
             ..object.clone()
         };
-        objects.entry(object).or_default().push(Write { event, version });
+        objects
+            .entry(object)
+            .or_default()
+            .push(Write { event, version });
     }
     for writes in objects.values_mut() {
         // The log is in the order of answers, versions in that of writes.
@@ -69,7 +77,11 @@ pub(crate) fn judge(events: &[Event], is_operator: impl Fn(&str) -> bool) -> Rep
 
 fn judge_object(writes: &[Write<'_>], is_operator: &impl Fn(&str) -> bool, report: &mut Report) {
     let mut before = None;
-    for Write { event, version: after } in writes {
+    for Write {
+        event,
+        version: after,
+    } in writes
+    {
         let last = before.replace(*after);
         if !is_operator(event.username()) {
             continue;
@@ -92,10 +104,13 @@ fn judge_object(writes: &[Write<'_>], is_operator: &impl Fn(&str) -> bool, repor
             report.unchanged += 1;
             continue;
         }
-        let kind = event.object_ref.as_ref().map(|object| match object.subresource.as_str() {
-            "" => object.resource.clone(),
-            part => format!("{}/{part}", object.resource),
-        });
+        let kind = event
+            .object_ref
+            .as_ref()
+            .map(|object| match object.subresource.as_str() {
+                "" => object.resource.clone(),
+                part => format!("{}/{part}", object.resource),
+            });
         *report.changed.entry(kind.unwrap_or_default()).or_default() += 1;
     }
 }
@@ -118,7 +133,11 @@ fn judge_leaders(
     let leases = leases.flat_map(|(_, writes)| writes);
     let terms: BTreeMap<u64, Option<String>> =
         leases.map(|write| (write.version, holder(write))).collect();
-    let mut holders: Vec<_> = terms.values().flatten().filter(|name| !name.is_empty()).collect();
+    let mut holders: Vec<_> = terms
+        .values()
+        .flatten()
+        .filter(|name| !name.is_empty())
+        .collect();
     holders.dedup();
     report.terms = holders.len();
     let others = objects.iter().filter(|(object, _)| !is_lease(object));
@@ -181,8 +200,14 @@ mod tests {
             write("op-1", "secretproviderclasses", 200, Some("5"), "5"),
         ]);
         assert_eq!(report.faults, Vec::<String>::new());
-        assert_eq!((report.created, report.unchanged, report.conflicts), (2, 1, 1));
-        assert_eq!(report.changed, BTreeMap::from([("vaultbindings".to_owned(), 1)]));
+        assert_eq!(
+            (report.created, report.unchanged, report.conflicts),
+            (2, 1, 1)
+        );
+        assert_eq!(
+            report.changed,
+            BTreeMap::from([("vaultbindings".to_owned(), 1)])
+        );
         assert_eq!((report.terms, report.by_others), (1, 0));
     }
 

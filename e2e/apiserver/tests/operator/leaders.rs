@@ -45,11 +45,19 @@ async fn a_killed_leader_leaves_nothing_half_done_and_nobody_writes_on_old_knowl
     println!("{kills} kills, SEED={seed}");
     let names = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
     let resources = [
-        ("vaultbind.dev", names(&["vaultbindings", "vaultbindings/status"])),
-        ("secrets-store.csi.x-k8s.io", names(&["secretproviderclasses"])),
+        (
+            "vaultbind.dev",
+            names(&["vaultbindings", "vaultbindings/status"]),
+        ),
+        (
+            "secrets-store.csi.x-k8s.io",
+            names(&["secretproviderclasses"]),
+        ),
         ("coordination.k8s.io", names(&["leases"])),
     ];
-    let resources = resources.map(|(group, names)| (group.to_owned(), names)).into();
+    let resources = resources
+        .map(|(group, names)| (group.to_owned(), names))
+        .into();
     let site = Site::start(Audit::Changes { resources }).await;
     let mut writer = Writer::new(&site, seed).await;
     let ended = AtomicBool::new(false);
@@ -118,7 +126,11 @@ impl<'a> Cast<'a> {
             };
             tokio::time::sleep(wait).await;
             let victim = self.operators.remove(leader);
-            println!("kill {kill}: {} after {} ms", victim.name(), wait.as_millis());
+            println!(
+                "kill {kill}: {} after {} ms",
+                victim.name(),
+                wait.as_millis()
+            );
             victim.kill().await.unwrap();
             self.add().await;
         }
@@ -131,10 +143,12 @@ impl<'a> Cast<'a> {
         let api = &api;
         eventually(PATIENCE, "a leader that lives", || async move {
             let leases = api.list(&ListParams::default()).await.unwrap().items;
-            let holder = leases.iter().find_map(|lease| lease.spec.as_ref()?.holder_identity.clone());
-            let found = holder.as_ref().and_then(|holder| {
-                operators.iter().position(|one| is_of(holder, one.name()))
-            });
+            let holder = leases
+                .iter()
+                .find_map(|lease| lease.spec.as_ref()?.holder_identity.clone());
+            let found = holder
+                .as_ref()
+                .and_then(|holder| operators.iter().position(|one| is_of(holder, one.name())));
             found.ok_or(holder)
         })
         .await
@@ -199,7 +213,10 @@ impl<'a> Writer<'a> {
         let objects = self.objects();
         let binding = self.worlds[world].binding(&name, &objects, &Value::Null);
         let binding = serde_json::from_value(binding).unwrap();
-        self.api(world).create(&PostParams::default(), &binding).await.unwrap();
+        self.api(world)
+            .create(&PostParams::default(), &binding)
+            .await
+            .unwrap();
         self.bindings.push((world, name));
     }
 
@@ -236,8 +253,13 @@ impl<'a> Writer<'a> {
             }
             4 => self.patch(&binding, asked()).await,
             _ => {
-                let objects: Vec<Value> = self.objects().into_iter().map(|name| json!({"name": name})).collect();
-                self.patch(&binding, json!({"spec": {"objects": objects}})).await;
+                let objects: Vec<Value> = self
+                    .objects()
+                    .into_iter()
+                    .map(|name| json!({"name": name}))
+                    .collect();
+                self.patch(&binding, json!({"spec": {"objects": objects}}))
+                    .await;
             }
         }
     }
@@ -261,13 +283,17 @@ impl<'a> Writer<'a> {
                 let objects = binding.spec.objects.iter();
                 let wanted: BTreeMap<String, String> = objects
                     .map(|object| {
-                        let newest = self.newest.iter().find(|((at, secret), _)| at == world && *secret == object.name);
+                        let newest = self
+                            .newest
+                            .iter()
+                            .find(|((at, secret), _)| at == world && *secret == object.name);
                         (object.name.clone(), newest.unwrap().1.clone())
                     })
                     .collect();
                 let found = class.as_ref().map(versions);
                 let owned = class.map(|class| !class.owner_references().is_empty());
-                let retained = binding.spec.deletion_policy == vaultbind_crds::binding::DeletionPolicy::Retain;
+                let retained =
+                    binding.spec.deletion_policy == vaultbind_crds::binding::DeletionPolicy::Retain;
                 let right = is_ready(&binding)
                     && pinned(&binding) == wanted
                     && found.as_ref() == Some(&wanted)

@@ -12,18 +12,26 @@ use crate::scene::{Scene, condition, is_observed, is_ready, message, pinned, ver
 #[tokio::test]
 async fn a_binding_becomes_a_class_with_exact_versions_and_the_provider_mounts_it() {
     let scene = Scene::new("apply", &["db-password", "api-key"]).await;
-    scene.bind("payments", &["db-password", "api-key"], &Value::Null).await;
+    scene
+        .bind("payments", &["db-password", "api-key"], &Value::Null)
+        .await;
     let binding = scene.ready("payments").await;
     let class = scene.class("payments").await;
     assert_eq!(class.spec.provider.as_deref(), Some("vaultbind"));
     assert_eq!(class.labels()["app.kubernetes.io/managed-by"], "vaultbind");
     assert_eq!(class.labels()["vaultbind.dev/binding"], "payments");
     let owner = &class.owner_references()[0];
-    assert_eq!((owner.kind.as_str(), Some(&owner.uid)), ("VaultBinding", binding.uid().as_ref()));
+    assert_eq!(
+        (owner.kind.as_str(), Some(&owner.uid)),
+        ("VaultBinding", binding.uid().as_ref())
+    );
 
     let pinned = pinned(&binding);
     assert_eq!(pinned.len(), 2);
-    assert!(pinned.values().all(|version| version.len() == 32), "{pinned:?}");
+    assert!(
+        pinned.values().all(|version| version.len() == 32),
+        "{pinned:?}"
+    );
     assert_eq!(versions(&class), pinned);
     let mounted = scene.mount("payments").await.unwrap();
     for (name, value) in &scene.world.values {
@@ -40,8 +48,13 @@ async fn suspended_pins_stay_when_the_vault_has_a_newer_version() {
     let before = pinned(&scene.ready("held").await);
     let suspend = json!({"spec": {"reconcilePolicy": "Suspend"}});
     scene.patch("held", &suspend).await;
-    let held = scene.until("held", "Suspend is observed", is_observed).await;
-    assert_eq!(condition(&held, ConditionType::Ready), Some(("True", "Suspended")));
+    let held = scene
+        .until("held", "Suspend is observed", is_observed)
+        .await;
+    assert_eq!(
+        condition(&held, ConditionType::Ready),
+        Some(("True", "Suspended"))
+    );
 
     let (value, newer) = scene.world.rotate(scene.azure(), "db-password");
     scene.ask("held").await;
@@ -53,13 +66,26 @@ async fn suspended_pins_stay_when_the_vault_has_a_newer_version() {
     assert_eq!(pinned(&held), before);
     assert_eq!(versions(&scene.class("held").await), before);
     let mounted = scene.mount("held").await.unwrap();
-    assert_eq!(mounted.text("db-password"), scene.world.values["db-password"]);
-    assert_eq!(scene.mount("moving").await.unwrap().text("db-password"), value);
+    assert_eq!(
+        mounted.text("db-password"),
+        scene.world.values["db-password"]
+    );
+    assert_eq!(
+        scene.mount("moving").await.unwrap().text("db-password"),
+        value
+    );
 
-    scene.patch("held", &json!({"spec": {"reconcilePolicy": "Apply"}})).await;
+    scene
+        .patch("held", &json!({"spec": {"reconcilePolicy": "Apply"}}))
+        .await;
     let moved = |binding: &_| is_ready(binding) && pinned(binding)["db-password"] == newer;
-    scene.until("held", "the pin moves when it may", moved).await;
-    assert_eq!(scene.mount("held").await.unwrap().text("db-password"), value);
+    scene
+        .until("held", "the pin moves when it may", moved)
+        .await;
+    assert_eq!(
+        scene.mount("held").await.unwrap().text("db-password"),
+        value
+    );
     scene.finish().await;
 }
 
@@ -70,16 +96,25 @@ async fn a_check_that_is_asked_for_moves_the_pin_and_remembers_the_one_before() 
     let first = pinned(&scene.ready("payments").await);
     let (value, second) = scene.world.rotate(scene.azure(), "db-password");
     let unmoved = scene.mount("payments").await.unwrap();
-    assert_eq!(unmoved.text("db-password"), scene.world.values["db-password"]);
+    assert_eq!(
+        unmoved.text("db-password"),
+        scene.world.values["db-password"]
+    );
 
     let asked = Instant::now();
     scene.ask("payments").await;
     let moved = |binding: &_| pinned(binding)["db-password"] == second;
     let binding = scene.until("payments", "the pin moves", moved).await;
-    println!("moved {} ms after it was asked for", asked.elapsed().as_millis());
+    println!(
+        "moved {} ms after it was asked for",
+        asked.elapsed().as_millis()
+    );
     let object = &binding.status.as_ref().unwrap().objects[0];
     assert_eq!(object.previous.as_ref(), Some(&first["db-password"]));
-    assert_eq!(scene.mount("payments").await.unwrap().text("db-password"), value);
+    assert_eq!(
+        scene.mount("payments").await.unwrap().text("db-password"),
+        value
+    );
     scene.finish().await;
 }
 
@@ -95,7 +130,9 @@ async fn without_being_asked_the_pin_moves_within_one_check_interval() {
     let moved = |binding: &_| pinned(binding)["db-password"] == newer;
     // A check takes its time, too, on a machine with other work.
     let patience = interval + Duration::from_secs(5);
-    scene.within(patience, "payments", "the pin moves", moved).await;
+    scene
+        .within(patience, "payments", "the pin moves", moved)
+        .await;
     println!("moved after {} s", rotated.elapsed().as_secs());
     scene.finish().await;
 }
@@ -111,12 +148,20 @@ async fn a_plan_says_what_would_be_done_and_does_nothing() {
     };
     let binding = scene.until("payments", "a plan", planned).await;
     let plan = binding.status.unwrap().plan;
-    let pin = plan.iter().find(|change| change.action == PlannedAction::Pin);
+    let pin = plan
+        .iter()
+        .find(|change| change.action == PlannedAction::Pin);
     let wanted = pin.unwrap().to.clone().unwrap();
-    assert!(plan.iter().any(|change| change.action == PlannedAction::Create), "{plan:?}");
+    assert!(
+        plan.iter()
+            .any(|change| change.action == PlannedAction::Create),
+        "{plan:?}"
+    );
     assert!(scene.classes().get_opt("payments").await.unwrap().is_none());
 
-    scene.patch("payments", &json!({"spec": {"reconcilePolicy": "Apply"}})).await;
+    scene
+        .patch("payments", &json!({"spec": {"reconcilePolicy": "Apply"}}))
+        .await;
     let binding = scene.ready("payments").await;
     assert_eq!(pinned(&binding)["db-password"], wanted);
     assert!(binding.status.unwrap().plan.is_empty());
@@ -134,20 +179,29 @@ async fn without_their_status_bindings_have_their_pins_from_the_class() {
     scene.until("payments", "the pin moves", moved).await;
     let suspend = json!({"spec": {"reconcilePolicy": "Suspend"}});
     scene.patch("payments", &suspend).await;
-    scene.until("payments", "Suspend is observed", is_observed).await;
+    scene
+        .until("payments", "Suspend is observed", is_observed)
+        .await;
     let (_, third) = scene.world.rotate(scene.azure(), "db-password");
 
     // As a restore leaves it: objects as they were, and no status.
     let params = PatchParams::default();
     let none = Patch::Merge(json!({"status": null}));
-    let bare = scene.bindings().patch_status("payments", &params, &none).await.unwrap();
+    let bare = scene
+        .bindings()
+        .patch_status("payments", &params, &none)
+        .await
+        .unwrap();
     assert_eq!(bare.status, None);
     let again = |binding: &_| is_observed(binding) && !pinned(binding).is_empty();
     let binding = scene.until("payments", "a status again", again).await;
     assert_eq!(pinned(&binding)["db-password"], second, "not {third}");
     let object = &binding.status.as_ref().unwrap().objects[0];
     assert_eq!(object.previous.as_ref(), Some(&first["db-password"]));
-    assert_eq!(versions(&scene.class("payments").await)["db-password"], second);
+    assert_eq!(
+        versions(&scene.class("payments").await)["db-password"],
+        second
+    );
     scene.finish().await;
 }
 
@@ -158,7 +212,9 @@ async fn a_binding_that_retains_its_class_does_not_own_it() {
     scene.bind("payments", &["db-password"], &retain).await;
     scene.ready("payments").await;
     assert!(scene.class("payments").await.owner_references().is_empty());
-    scene.patch("payments", &json!({"spec": {"deletionPolicy": "Delete"}})).await;
+    scene
+        .patch("payments", &json!({"spec": {"deletionPolicy": "Delete"}}))
+        .await;
     scene.ready("payments").await;
     assert_eq!(scene.class("payments").await.owner_references().len(), 1);
     scene.finish().await;
@@ -174,11 +230,19 @@ async fn a_class_that_somebody_else_edits_is_put_right() {
     }}});
     let params = PatchParams::default();
     let patch = Patch::Merge(floating);
-    scene.classes().patch("payments", &params, &patch).await.unwrap();
+    scene
+        .classes()
+        .patch("payments", &params, &patch)
+        .await
+        .unwrap();
     let right = scene.class_until("payments", |class| versions(class) == before);
     right.await;
 
-    scene.classes().delete("payments", &DeleteParams::default()).await.unwrap();
+    scene
+        .classes()
+        .delete("payments", &DeleteParams::default())
+        .await
+        .unwrap();
     let again = scene.class_until("payments", |class| versions(class) == before);
     again.await;
     scene.finish().await;
@@ -194,7 +258,10 @@ async fn a_class_that_is_somebody_elses_is_left_alone() {
         "spec": {"provider": "azure", "parameters": {"keyvaultName": "theirs"}},
     });
     let foreign = serde_json::from_value(foreign).unwrap();
-    let created = scene.classes().create(&kube::api::PostParams::default(), &foreign).await;
+    let created = scene
+        .classes()
+        .create(&kube::api::PostParams::default(), &foreign)
+        .await;
     let created = created.unwrap();
     scene.bind("payments", &["db-password"], &Value::Null).await;
     let refused = |binding: &_| {

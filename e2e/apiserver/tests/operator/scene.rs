@@ -389,7 +389,9 @@ async fn account(client: &Client, namespace: &str, name: &str) {
 pub(crate) fn condition(binding: &VaultBinding, type_: ConditionType) -> Option<(&str, &str)> {
     let conditions = &binding.status.as_ref()?.conditions;
     let mut found = conditions.iter().filter(|one| one.type_ == type_.as_str());
-    found.next().map(|one| (one.status.as_str(), one.reason.as_str()))
+    found
+        .next()
+        .map(|one| (one.status.as_str(), one.reason.as_str()))
 }
 
 /// Message of a condition.
@@ -401,7 +403,10 @@ pub(crate) fn message(binding: &VaultBinding, type_: ConditionType) -> &str {
 
 /// Whether the status is about the binding as it is now.
 pub(crate) fn is_observed(binding: &VaultBinding) -> bool {
-    let observed = binding.status.as_ref().and_then(|status| status.observed_generation);
+    let observed = binding
+        .status
+        .as_ref()
+        .and_then(|status| status.observed_generation);
     observed.is_some() && observed == binding.meta().generation
 }
 

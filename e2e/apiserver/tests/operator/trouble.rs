@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 use tonic::Code;
-use vaultbind_azure::{Action, Fault, Match};
 use vaultbind_azure::vault::RoleAssignment;
+use vaultbind_azure::{Action, Fault, Match};
 use vaultbind_crds::VaultBinding;
 use vaultbind_crds::status::{ConditionType, ObjectState};
 
@@ -37,7 +37,10 @@ async fn a_role_that_is_taken_away_is_named_and_the_class_stays() {
     let refused = |binding: &_| not_ready(binding, "RoleMissing");
     let binding = scene.until("payments", "RoleMissing", refused).await;
     let said = message(&binding, ConditionType::AccessReady);
-    assert!(said.contains(vault) && said.contains("az role assignment create"), "{said}");
+    assert!(
+        said.contains(vault) && said.contains("az role assignment create"),
+        "{said}"
+    );
     assert_eq!(pinned(&binding), before);
     assert_eq!(versions(&scene.class("payments").await), before);
 
@@ -63,8 +66,11 @@ async fn a_token_that_the_identity_does_not_trust_is_named() {
     scene.until("payments", "NoServiceAccount", refused).await;
     scene.account("other").await;
     scene.ask("payments").await;
-    let refused = |binding: &_| not_ready(binding, "SubjectMismatch") || not_ready(binding, "NoCredential");
-    let binding = scene.until("payments", "the subject is not trusted", refused).await;
+    let refused =
+        |binding: &_| not_ready(binding, "SubjectMismatch") || not_ready(binding, "NoCredential");
+    let binding = scene
+        .until("payments", "the subject is not trusted", refused)
+        .await;
     let said = message(&binding, ConditionType::IdentityReady);
     let subject = format!("system:serviceaccount:{}:other", scene.world.namespace);
     assert!(said.contains(&subject), "{said}");
@@ -78,8 +84,15 @@ async fn an_outage_changes_no_pin_and_pods_go_on() {
     scene.bind("payments", &["db-password"], &Value::Null).await;
     let before = pinned(&scene.ready("payments").await);
     let host = format!("{}.vault.azure.net", scene.world.vault);
-    let matches = Match { host: Some(host), ..Match::default() };
-    let down = Action::Status { code: 503, retry_after: None, retry_after_millis: None };
+    let matches = Match {
+        host: Some(host),
+        ..Match::default()
+    };
+    let down = Action::Status {
+        code: 503,
+        retry_after: None,
+        retry_after_millis: None,
+    };
     let fault = scene.azure().add_fault(Fault::new(matches, down)).unwrap();
     scene.ask("payments").await;
     let noticed = |binding: &_| {
@@ -103,18 +116,30 @@ async fn an_outage_changes_no_pin_and_pods_go_on() {
 #[tokio::test]
 async fn a_missing_object_is_named_and_an_optional_one_is_left_out() {
     let scene = Scene::new("missing", &["db-password"]).await;
-    scene.bind("strict", &["db-password", "absent"], &Value::Null).await;
+    scene
+        .bind("strict", &["db-password", "absent"], &Value::Null)
+        .await;
     let missing = |binding: &_| not_ready(binding, "NotFound");
     let binding = scene.until("strict", "NotFound", missing).await;
     let said = message(&binding, ConditionType::ObjectsResolved);
-    assert!(said.contains("absent") && said.contains(&scene.world.vault), "{said}");
+    assert!(
+        said.contains("absent") && said.contains(&scene.world.vault),
+        "{said}"
+    );
 
-    let objects = json!({"objects": [{"name": "db-password"}, {"name": "absent", "optional": true}]});
+    let objects =
+        json!({"objects": [{"name": "db-password"}, {"name": "absent", "optional": true}]});
     scene.bind("lenient", &[], &objects).await;
     let binding = scene.ready("lenient").await;
     let objects = &binding.status.as_ref().unwrap().objects;
-    let absent = objects.iter().find(|object| object.name == "absent").unwrap();
-    assert_eq!((absent.state, &absent.pinned), (ObjectState::Missing, &None));
+    let absent = objects
+        .iter()
+        .find(|object| object.name == "absent")
+        .unwrap();
+    assert_eq!(
+        (absent.state, &absent.pinned),
+        (ObjectState::Missing, &None)
+    );
     let mounted = scene.mount("lenient").await.unwrap();
     assert_eq!(mounted.files.keys().collect::<Vec<_>>(), ["db-password"]);
 
@@ -135,12 +160,19 @@ async fn a_disabled_version_is_replaced_by_the_newest_that_can_be_used() {
     let binding = scene.ready("payments").await;
     assert_eq!(pinned(&binding)["db-password"], second);
     let vaults = scene.azure().vaults();
-    vaults.disable_secret(&scene.world.vault, "db-password", crate::scene::now()).unwrap();
+    vaults
+        .disable_secret(&scene.world.vault, "db-password", crate::scene::now())
+        .unwrap();
     scene.ask("payments").await;
     let replaced = |binding: &_| is_ready(binding) && pinned(binding)["db-password"] != second;
-    scene.until("payments", "the pin is replaced", replaced).await;
+    scene
+        .until("payments", "the pin is replaced", replaced)
+        .await;
     let mounted = scene.mount("payments").await.unwrap();
-    assert_eq!(mounted.text("db-password"), scene.world.values["db-password"]);
+    assert_eq!(
+        mounted.text("db-password"),
+        scene.world.values["db-password"]
+    );
     scene.finish().await;
 }
 
@@ -148,15 +180,23 @@ async fn a_disabled_version_is_replaced_by_the_newest_that_can_be_used() {
 async fn many_bindings_of_one_vault_and_identity_cost_one_sweep() {
     let scene = Scene::new("shared", &["db-password", "api-key"]).await;
     for number in 0..10 {
-        scene.bind(&format!("b{number}"), &["db-password", "api-key"], &Value::Null).await;
+        scene
+            .bind(
+                &format!("b{number}"),
+                &["db-password", "api-key"],
+                &Value::Null,
+            )
+            .await;
     }
     for number in 0..10 {
         scene.ready(&format!("b{number}")).await;
     }
     let host = format!("{}.vault.azure.net", scene.world.vault);
     let calls = scene.azure().calls().into_iter();
-    let calls: Vec<String> =
-        calls.filter(|call| call.host == host).map(|call| call.path).collect();
+    let calls: Vec<String> = calls
+        .filter(|call| call.host == host)
+        .map(|call| call.path)
+        .collect();
     // Ten separate bindings would take a list of each of two names ten times.
     assert!(calls.len() < 20, "{} calls: {calls:?}", calls.len());
     println!("{} calls for ten bindings of two objects", calls.len());

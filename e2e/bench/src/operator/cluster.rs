@@ -93,7 +93,10 @@ impl Cluster {
     pub async fn operator(&self, spec: &Spec, name: &str) -> anyhow::Result<Operator> {
         let kubeconfig = self.server.kubeconfig_as(name, &[GROUP])?;
         let arguments = spec.arguments.iter().map(String::as_str);
-        let arguments: Vec<&str> = ["--lease-namespace", SYSTEM].into_iter().chain(arguments).collect();
+        let arguments: Vec<&str> = ["--lease-namespace", SYSTEM]
+            .into_iter()
+            .chain(arguments)
+            .collect();
         Operator::start(&Launch {
             program: &spec.program,
             name,
@@ -112,7 +115,9 @@ impl Cluster {
     pub async fn leader(&self) -> anyhow::Result<Option<String>> {
         let api: Api<Lease> = Api::namespaced(self.client.clone(), SYSTEM);
         let leases = api.list(&ListParams::default()).await?.items;
-        let holder = leases.into_iter().find_map(|lease| lease.spec?.holder_identity);
+        let holder = leases
+            .into_iter()
+            .find_map(|lease| lease.spec?.holder_identity);
         Ok(holder.filter(|holder| !holder.is_empty()))
     }
 
@@ -206,10 +211,7 @@ impl Cluster {
                 _ => "ResponseComplete",
             };
             let operator = event.impersonated_user.is_some();
-            if !operator
-                || event.stage != counted
-                || event.request_received_timestamp.0 < since
-            {
+            if !operator || event.stage != counted || event.request_received_timestamp.0 < since {
                 continue;
             }
             let object = event.object_ref.unwrap_or_default();

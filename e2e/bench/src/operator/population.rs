@@ -65,9 +65,7 @@ impl Population {
             })
             .collect();
         let readers: Vec<Value> = (0..self.identities)
-            .map(|number| {
-                json!({"principal": object_id(number), "role": "Key Vault Secrets User"})
-            })
+            .map(|number| json!({"principal": object_id(number), "role": "Key Vault Secrets User"}))
             .collect();
         let secrets: Vec<Value> = (0..self.secrets)
             .map(|number| {
@@ -162,6 +160,9 @@ mod tests {
             })
             .collect();
         assert_eq!(pairs.len(), 2000);
-        assert_eq!(population.binding(2000).1["spec"], population.binding(0).1["spec"]);
+        assert_eq!(
+            population.binding(2000).1["spec"],
+            population.binding(0).1["spec"]
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! Vaults, identities and volumes of a soak.
 
 use vaultbind_azure::vault::SetSecret;
-use vaultbind_proto::MountRequest;
 use vaultbind_e2e::random::Random;
+use vaultbind_proto::MountRequest;
 
 use super::ledger::{Ledger, Object, value};
 use crate::azure::Azure;

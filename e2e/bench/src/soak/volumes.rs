@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use vaultbind_e2e::driver::Provider;
-use vaultbind_proto::{MountRequest, MountResponse};
 use vaultbind_e2e::random::Random;
+use vaultbind_proto::{MountRequest, MountResponse};
 
 use super::ledger::{Object, Served, Wrong};
 use super::stage::Plan;
