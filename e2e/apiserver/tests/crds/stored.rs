@@ -48,7 +48,10 @@ async fn a_binding_of_the_first_schema_is_kept_as_it_is_and_so_is_its_status() {
     // Whoever changes it next is not held up by what is there.
     let patch = Patch::Merge(json!({"spec": {"rotation": {"checkInterval": "3m"}}}));
     let api = Kind::Binding.api().await;
-    let patched = api.patch("stored", &PatchParams::default(), &patch).await.unwrap();
+    let patched = api
+        .patch("stored", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
     assert_eq!(patched.data["status"], object["status"]);
 }
 

@@ -62,17 +62,16 @@ async fn a_killed_leader_leaves_nothing_half_done_and_nobody_writes_on_old_knowl
     let mut writer = Writer::new(&site, seed).await;
     let ended = AtomicBool::new(false);
     let mut cast = Cast::start(&site).await;
-    let changes = async {
+    let changing = async {
         while !ended.load(Ordering::Relaxed) {
             writer.change().await;
         }
-        &mut writer
     };
     let killing = async {
         cast.kill(kills, Random::new(seed ^ 1)).await;
         ended.store(true, Ordering::Relaxed);
     };
-    let (writer, ()) = tokio::join!(changes, killing);
+    tokio::join!(changing, killing);
     writer.settle().await;
 
     let events = site.server.audit().unwrap();

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::events::v1::Event;
+use kube::Client;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
-use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
 use tonic::Status;
 use vaultbind_apiserver::ISSUER;
@@ -170,9 +170,9 @@ impl Scene {
 
     /// Merges a patch into a binding, and returns its generation.
     pub(crate) async fn patch(&self, name: &str, patch: &Value) -> i64 {
-        let params = PatchParams::default();
-        let patched = self.bindings().patch(name, &params, &Patch::Merge(patch));
-        patched.await.unwrap().metadata.generation.unwrap()
+        let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
+        let patched = self.bindings().patch(name, &params, &patch).await;
+        patched.unwrap().metadata.generation.unwrap()
     }
 
     /// Asks for a check of the vault now.
@@ -325,7 +325,9 @@ impl Mounted {
         let files = response.files.into_iter();
         let versions = response.object_version.into_iter();
         Self {
-            files: files.map(|file| (file.path, file.contents)).collect(),
+            files: files
+                .map(|file| (file.path, file.contents.to_vec()))
+                .collect(),
             versions: versions.map(|one| (one.id, one.version)).collect(),
         }
     }
@@ -407,7 +409,7 @@ pub(crate) fn is_observed(binding: &VaultBinding) -> bool {
         .status
         .as_ref()
         .and_then(|status| status.observed_generation);
-    observed.is_some() && observed == binding.meta().generation
+    observed.is_some() && observed == binding.metadata.generation
 }
 
 /// Whether the binding as it is now is ready.

@@ -1,6 +1,8 @@
 //! What the operator makes of a vault or an identity that is not as it should be: what is served stays
 //! as it is, and the status says what to do.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tonic::Code;
 use vaultbind_azure::vault::RoleAssignment;
@@ -99,7 +101,11 @@ async fn an_outage_changes_no_pin_and_pods_go_on() {
         let access = condition(binding, ConditionType::AccessReady);
         access.is_some_and(|(status, _)| status != "True")
     };
-    let binding = scene.until("payments", "the outage is said", noticed).await;
+    // Only after some tries it is one.
+    let long = Duration::from_secs(90);
+    let binding = scene
+        .within(long, "payments", "the outage is said", noticed)
+        .await;
     assert!(is_ready(&binding), "{:#?}", binding.status);
     assert_eq!(pinned(&binding), before);
     assert_eq!(versions(&scene.class("payments").await), before);
@@ -109,7 +115,9 @@ async fn an_outage_changes_no_pin_and_pods_go_on() {
     let recovered = |binding: &_| {
         condition(binding, ConditionType::AccessReady).is_some_and(|(status, _)| status == "True")
     };
-    scene.until("payments", "access again", recovered).await;
+    scene
+        .within(long, "payments", "access again", recovered)
+        .await;
     scene.finish().await;
 }
 
