@@ -58,10 +58,12 @@ async fn suspended_pins_stay_when_the_vault_has_a_newer_version() {
 
     let (value, newer) = scene.world.rotate(scene.azure(), "db-password");
     scene.ask("held").await;
-    // What is bound after this shows that the operator has come by.
+    // What moves after this shows that the operator has come by.
     scene.bind("moving", &["db-password"], &Value::Null).await;
-    let moving = scene.ready("moving").await;
-    assert_eq!(pinned(&moving)["db-password"], newer);
+    let moved = |binding: &_| is_ready(binding) && pinned(binding)["db-password"] == newer;
+    scene
+        .asked_until("moving", "another pin moves", moved)
+        .await;
     let held = scene.bindings().get("held").await.unwrap();
     assert_eq!(pinned(&held), before);
     assert_eq!(versions(&scene.class("held").await), before);
@@ -169,39 +171,46 @@ async fn a_plan_says_what_would_be_done_and_does_nothing() {
 }
 
 #[tokio::test]
-async fn without_their_status_bindings_have_their_pins_from_the_class() {
-    let scene = Scene::new("restore", &["db-password"]).await;
-    scene.bind("payments", &["db-password"], &Value::Null).await;
+async fn restored_bindings_without_status_have_their_pins_from_the_class() {
+    let scene = Scene::new("restore", &["db-password", "api-key"]).await;
+    let retain = json!({"deletionPolicy": "Retain"});
+    scene
+        .bind("payments", &["db-password", "api-key"], &retain)
+        .await;
     let first = pinned(&scene.ready("payments").await);
     let (_, second) = scene.world.rotate(scene.azure(), "db-password");
-    scene.ask("payments").await;
     let moved = |binding: &_| is_ready(binding) && pinned(binding)["db-password"] == second;
-    scene.until("payments", "the pin moves", moved).await;
-    let suspend = json!({"spec": {"reconcilePolicy": "Suspend"}});
-    scene.patch("payments", &suspend).await;
-    scene
-        .until("payments", "Suspend is observed", is_observed)
-        .await;
-    let (_, third) = scene.world.rotate(scene.azure(), "db-password");
+    scene.asked_until("payments", "the pin moves", moved).await;
 
-    // As a restore leaves it: objects as they were, and no status.
-    let params = PatchParams::default();
-    let none = Patch::Merge(json!({"status": null}));
-    let bare = scene
-        .bindings()
-        .patch_status("payments", &params, &none)
-        .await
-        .unwrap();
-    assert_eq!(bare.status, None);
-    let again = |binding: &_| is_observed(binding) && !pinned(binding).is_empty();
-    let binding = scene.until("payments", "a status again", again).await;
-    assert_eq!(pinned(&binding)["db-password"], second, "not {third}");
-    let object = &binding.status.as_ref().unwrap().objects[0];
-    assert_eq!(object.previous.as_ref(), Some(&first["db-password"]));
+    // As a restore leaves it: the class as it was, the binding anew, and no status. Meanwhile the vault
+    // has yet another version of one of two objects.
+    let params = DeleteParams::default();
+    scene.bindings().delete("payments", &params).await.unwrap();
+    let class = scene.class("payments").await;
+    assert_eq!(versions(&class)["db-password"], second);
+    let (_, third) = scene.world.rotate(scene.azure(), "api-key");
+    scene
+        .bind("payments", &["db-password", "api-key"], &retain)
+        .await;
+    let moved = |binding: &_| is_ready(binding) && pinned(binding)["api-key"] == third;
+    let binding = scene
+        .asked_until("payments", "the other pin moves", moved)
+        .await;
+    let previous: Vec<_> = binding
+        .status
+        .iter()
+        .flat_map(|status| &status.objects)
+        .collect();
+    let previous = |name: &str| {
+        let object = previous.iter().find(|object| object.name == name);
+        object.unwrap().previous.clone()
+    };
+    assert_eq!(pinned(&binding)["db-password"], second);
     assert_eq!(
-        versions(&scene.class("payments").await)["db-password"],
-        second
+        previous("db-password").as_ref(),
+        Some(&first["db-password"])
     );
+    assert_eq!(previous("api-key").as_ref(), Some(&first["api-key"]));
     scene.finish().await;
 }
 

@@ -182,6 +182,25 @@ impl Scene {
         self.patch(name, &patch).await;
     }
 
+    /// The binding, once it is as wanted, for which its check is asked for every few seconds.
+    pub(crate) async fn asked_until(
+        &self,
+        name: &str,
+        what: &str,
+        wanted: impl Fn(&VaultBinding) -> bool,
+    ) -> VaultBinding {
+        let asking = async {
+            loop {
+                self.ask(name).await;
+                tokio::time::sleep(Duration::from_secs(3)).await;
+            }
+        };
+        tokio::select! {
+            binding = self.until(name, what, wanted) => binding,
+            () = asking => unreachable!(),
+        }
+    }
+
     /// The binding, once it is as wanted.
     pub(crate) async fn until(
         &self,
@@ -425,13 +444,15 @@ pub(crate) fn pinned(binding: &VaultBinding) -> BTreeMap<String, String> {
     pinned.collect()
 }
 
-/// The version of each object in a class, by its name in the vault.
+/// The version of each object in a class, by its name in the vault; empty where there is none.
 pub(crate) fn versions(class: &SecretProviderClass) -> BTreeMap<String, String> {
     let class = serde_json::to_value(class).unwrap();
     let class: driver::SecretProviderClass = serde_json::from_value(class).unwrap();
-    let objects = class.objects().unwrap().into_iter();
-    let versions = objects.map(|one| (one["objectName"].clone(), one["objectVersion"].clone()));
-    versions.collect()
+    let objects = class.objects().unwrap().into_iter().map(|mut object| {
+        let version = object.remove("objectVersion").unwrap_or_default();
+        (object["objectName"].clone(), version)
+    });
+    objects.collect()
 }
 
 /// Tries until it succeeds, or shows the last failure.

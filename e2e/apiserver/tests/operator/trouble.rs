@@ -67,11 +67,10 @@ async fn a_token_that_the_identity_does_not_trust_is_named() {
     let refused = |binding: &_| not_ready(binding, "NoServiceAccount");
     scene.until("payments", "NoServiceAccount", refused).await;
     scene.account("other").await;
-    scene.ask("payments").await;
     let refused =
         |binding: &_| not_ready(binding, "SubjectMismatch") || not_ready(binding, "NoCredential");
     let binding = scene
-        .until("payments", "the subject is not trusted", refused)
+        .asked_until("payments", "the subject is not trusted", refused)
         .await;
     let said = message(&binding, ConditionType::IdentityReady);
     let subject = format!("system:serviceaccount:{}:other", scene.world.namespace);
