@@ -116,6 +116,7 @@ impl<'a> Cast<'a> {
 
     async fn kill(&mut self, kills: usize, mut random: Random) {
         for kill in 1..=kills {
+            self.replace_ended().await;
             let leader = self.leader().await;
             // Short waits hit what a new leader does first, long ones what it does all the time.
             let wait = match random.below(3) {
@@ -131,6 +132,20 @@ impl<'a> Cast<'a> {
                 wait.as_millis()
             );
             victim.kill().await.unwrap();
+            self.add().await;
+        }
+    }
+
+    /// One that cannot renew its Lease in time ends, as on a machine that is too busy, and its pod starts
+    /// again.
+    async fn replace_ended(&mut self) {
+        let before = self.operators.len();
+        self.operators.retain_mut(|one| one.alive().is_ok());
+        let ended = before - self.operators.len();
+        if ended > 0 {
+            println!("{ended} ended by themselves");
+        }
+        for _ in 0..ended {
             self.add().await;
         }
     }
