@@ -1,10 +1,12 @@
 //! The demonstration: the emulated Azure and the provider as programs of their own, and the driver
 //! played in between, with a word on each step.
 //!
-//! `scenes` tells the story and checks it, `keep` says how to go on by hand. Around them:
+//! `scenes` tells the story and checks it, `bound` its part about the operator, `keep` says how to go on
+//! by hand. Around them:
 //! `programs` are the child processes, `services` what is started and how it is reached,
 //! `manifests` the examples, and `screen`, `table`, `content` and `event` put it on a terminal.
 
+mod bound;
 mod content;
 mod event;
 mod keep;
@@ -29,7 +31,8 @@ use self::screen::Screen;
 /// One mount from end to end, without cloud or cluster.
 ///
 /// Starts the emulated Azure and the provider beside this program, plays the Secrets Store CSI
-/// driver for the SecretProviderClass and the pod in the examples folder, and shows what happens.
+/// driver for the SecretProviderClass and the pod in the examples folder, and shows what happens; then
+/// for the VaultBinding there.
 /// Everything is stopped and removed at the end. The exit status is not 0 if anything was not as it
 /// should be.
 #[derive(Debug, Parser)]
@@ -41,7 +44,7 @@ pub struct Args {
     /// Shows the values of the files instead of their beginnings
     #[arg(long)]
     pub show: bool,
-    /// Folder with azure.yaml, secretproviderclass.yaml and pod.yaml
+    /// Folder with azure.yaml, secretproviderclass.yaml, binding.yaml and pod.yaml
     #[arg(long, value_name = "FOLDER", default_value = "examples")]
     pub examples: PathBuf,
 }

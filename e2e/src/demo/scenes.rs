@@ -11,6 +11,7 @@ use vaultbind_azure::{Call, Service};
 use vaultbind_proto::{MountRequest, MountResponse};
 
 use super::Args;
+use super::bound::bound;
 use super::content::{certificates, describe, leaf_first, masked};
 use super::event::failed_mount;
 use super::manifests::parameter;
@@ -40,6 +41,7 @@ pub(super) async fn play(
     rotated(args, screen, &stage, &mut volume, &first).await?;
     failed(screen, &stage).await?;
     logged(screen, &stage).await?;
+    bound(&args.examples, screen, &stage, folder).await?;
     programs.check().await?;
     Ok(Some(stage))
 }
@@ -155,7 +157,7 @@ async fn mounted(
     Ok(versions)
 }
 
-fn show_files(
+pub(super) fn show_files(
     screen: &Screen,
     volume: &Volume,
     files: &BTreeMap<String, Vec<u8>>,
@@ -362,7 +364,10 @@ async fn logged(screen: &Screen, stage: &Stage) -> anyhow::Result<()> {
 }
 
 /// Mounts, and says how many milliseconds it took.
-async fn mount(stage: &Stage, request: MountRequest) -> anyhow::Result<(MountResponse, u128)> {
+pub(super) async fn mount(
+    stage: &Stage,
+    request: MountRequest,
+) -> anyhow::Result<(MountResponse, u128)> {
     let start = Instant::now();
     let response = stage.provider.mount(request).await.map_err(|status| {
         let (code, message) = (status.code(), status.message());

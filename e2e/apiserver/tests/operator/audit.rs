@@ -17,7 +17,12 @@ pub(crate) struct Report {
     pub(crate) unchanged: usize,
     /// Writes that were refused because the object had changed.
     pub(crate) conflicts: usize,
-    /// Successful writes by somebody who did not hold the Lease when they were made.
+    /// Writes whose writer was killed before the answer: the API server does not say what came of them.
+    pub(crate) unanswered: usize,
+    /// Of those, the ones that were done, as the next write of the object shows.
+    pub(crate) unanswered_done: usize,
+    /// Successful writes by somebody who did not hold the Lease any more when they were made: what was on its
+    /// way when another one took over. That nothing was lost by them is because of the versions.
     pub(crate) by_others: usize,
     /// Terms of leaders.
     pub(crate) terms: usize,
@@ -31,10 +36,18 @@ struct Write<'a> {
     version: u64,
 }
 
+/// What was done to one object.
+#[derive(Default)]
+struct History<'a> {
+    writes: Vec<Write<'a>>,
+    /// Versions that writes without an answer were decided on; none for those that make the object.
+    unanswered: Vec<Option<u64>>,
+}
+
 /// Looks through all writes of resources of which every change by anybody is in the log.
 pub(crate) fn judge(events: &[Event], is_operator: impl Fn(&str) -> bool) -> Report {
     let mut report = Report::default();
-    let mut objects: BTreeMap<ObjectRef, Vec<Write<'_>>> = BTreeMap::new();
+    let mut objects: BTreeMap<ObjectRef, History<'_>> = BTreeMap::new();
     for event in events
         .iter()
         .filter(|event| event.stage == "ResponseComplete")
@@ -44,13 +57,25 @@ pub(crate) fn judge(events: &[Event], is_operator: impl Fn(&str) -> bool) -> Rep
         };
         let conflict = event.code() == 409 && is_operator(event.username());
         report.conflicts += usize::from(conflict);
+        let object = ObjectRef {
+            subresource: String::new(),
+            ..object.clone()
+        };
+        if event.code() >= 500 {
+            report.unanswered += 1;
+            objects
+                .entry(object)
+                .or_default()
+                .unanswered
+                .push(sent(event));
+            continue;
+        }
         if !event.succeeded() {
             continue;
         }
         let answer = event.response_object.as_ref();
-        let version = answer.and_then(version).and_then(|text| text.parse().ok());
         let name = answer.and_then(|object| object.pointer("/metadata/name")?.as_str());
-        let (Some(version), Some(name)) = (version, name) else {
+        let (Some(version), Some(name)) = (answer.and_then(version), name) else {
             report
                 .faults
                 .push(format!("no object in the answer: {event:?}"));
@@ -58,31 +83,33 @@ pub(crate) fn judge(events: &[Event], is_operator: impl Fn(&str) -> bool) -> Rep
         };
         let object = ObjectRef {
             name: name.to_owned(),
-            subresource: String::new(),
-            ..object.clone()
+            ..object
         };
-        objects
-            .entry(object)
-            .or_default()
-            .push(Write { event, version });
+        let history = objects.entry(object).or_default();
+        history.writes.push(Write { event, version });
     }
-    for writes in objects.values_mut() {
+    for history in objects.values_mut() {
         // The log is in the order of answers, versions in that of writes.
-        writes.sort_by_key(|write| write.version);
-        judge_object(writes, &is_operator, &mut report);
+        history.writes.sort_by_key(|write| write.version);
+        judge_object(history, &is_operator, &mut report);
     }
     judge_leaders(&objects, &is_operator, &mut report);
     report
 }
 
-fn judge_object(writes: &[Write<'_>], is_operator: &impl Fn(&str) -> bool, report: &mut Report) {
+fn judge_object(
+    history: &mut History<'_>,
+    is_operator: &impl Fn(&str) -> bool,
+    report: &mut Report,
+) {
+    let History { writes, unanswered } = history;
     let mut before = None;
     for Write {
         event,
         version: after,
-    } in writes
+    } in writes.iter()
     {
-        let last = before.replace(*after);
+        let mut last = before.replace(*after);
         if !is_operator(event.username()) {
             continue;
         }
@@ -90,8 +117,14 @@ fn judge_object(writes: &[Write<'_>], is_operator: &impl Fn(&str) -> bool, repor
             report.created += 1;
             continue;
         }
-        let sent = event.request_object.as_ref().and_then(version);
-        let sent = sent.and_then(|text| text.parse::<u64>().ok());
+        let sent = sent(event);
+        // A write without an answer that was decided on the last version may have been the last.
+        let unknown = unanswered.iter().position(|on| *on == last);
+        if let Some(unknown) = unknown.filter(|_| sent > last && sent < Some(*after)) {
+            unanswered.swap_remove(unknown);
+            report.unanswered_done += 1;
+            last = sent;
+        }
         if sent.is_none() || sent != last {
             report.faults.push(format!(
                 "{} {} {:?}: decided on version {sent:?}, the last was {last:?}",
@@ -115,12 +148,18 @@ fn judge_object(writes: &[Write<'_>], is_operator: &impl Fn(&str) -> bool, repor
     }
 }
 
-fn version(object: &Value) -> Option<&str> {
-    object.pointer("/metadata/resourceVersion")?.as_str()
+fn version(object: &Value) -> Option<u64> {
+    let version = object.pointer("/metadata/resourceVersion")?;
+    version.as_str()?.parse().ok()
+}
+
+/// The version that a write was decided on.
+fn sent(event: &Event) -> Option<u64> {
+    event.request_object.as_ref().and_then(version)
 }
 
 fn judge_leaders(
-    objects: &BTreeMap<ObjectRef, Vec<Write<'_>>>,
+    objects: &BTreeMap<ObjectRef, History<'_>>,
     is_operator: &impl Fn(&str) -> bool,
     report: &mut Report,
 ) {
@@ -130,7 +169,7 @@ fn judge_leaders(
         let spec = write.event.response_object.as_ref()?.get("spec")?;
         Some(spec.get("holderIdentity")?.as_str()?.to_owned())
     };
-    let leases = leases.flat_map(|(_, writes)| writes);
+    let leases = leases.flat_map(|(_, history)| &history.writes);
     let terms: BTreeMap<u64, Option<String>> =
         leases.map(|write| (write.version, holder(write))).collect();
     let mut holders: Vec<_> = terms
@@ -141,7 +180,7 @@ fn judge_leaders(
     holders.dedup();
     report.terms = holders.len();
     let others = objects.iter().filter(|(object, _)| !is_lease(object));
-    for write in others.flat_map(|(_, writes)| writes) {
+    for write in others.flat_map(|(_, history)| &history.writes) {
         let name = write.event.username();
         if !is_operator(name) {
             continue;
@@ -220,6 +259,33 @@ mod tests {
                 write("op-1", "vaultbindings", 200, sent, "4"),
             ]);
             assert_eq!(report.faults.len(), 1, "{sent:?}: {:?}", report.faults);
+        }
+    }
+
+    #[test]
+    fn a_write_without_an_answer_may_have_been_done() {
+        let unanswered = |sent| write("op-1", "vaultbindings", 504, sent, "0");
+        let next = |sent| write("op-2", "vaultbindings", 200, Some(sent), "9");
+        let made = write("team", "vaultbindings", 201, None, "2");
+        for (killed, sent, done, faults) in [
+            (Some(Some("2")), "5", 1, 0),
+            (Some(Some("2")), "2", 0, 0),
+            // Not on the last version, so it cannot have been done.
+            (Some(Some("1")), "5", 0, 1),
+            (None, "5", 0, 1),
+        ] {
+            let killed = killed.map(unanswered);
+            let events: Vec<Event> = [made.clone()]
+                .into_iter()
+                .chain(killed)
+                .chain([next(sent)])
+                .collect();
+            let report = judged(&events);
+            assert_eq!(
+                (report.unanswered_done, report.faults.len()),
+                (done, faults),
+                "{report:?}"
+            );
         }
     }
 
