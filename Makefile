@@ -48,7 +48,8 @@ e2e: ## Run the scenarios on a real cluster, as root; SCENARIO=part of a name ru
 test-api: ## Check resources and operator on a real API server (KUBEBUILDER_ASSETS, or built); KILLS=30 kills more leaders
 	[[ -n "$${KUBEBUILDER_ASSETS:-}" ]] || e2e/bed/provision >/dev/null
 	cargo build --locked -p vaultbind-operator
-	e2e/summary cargo test --locked --no-fail-fast -p vaultbind-apiserver --test crds --test operator
+	e2e/summary cargo test --locked --no-fail-fast -p vaultbind-apiserver -p vaultbind-operator \
+	  --test crds --test operator --test cluster
 
 .PHONY: bench
 bench: ## Measure the provider; SHORT=1 takes a minute, PEER=go or a path adds a column, ONLY=a line's name
