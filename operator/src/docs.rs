@@ -121,8 +121,7 @@ fn everything_happened() -> Metrics {
     let (view, lead) = (View::new(|_, _| {}), Lead::default());
     let metrics = metrics_of(Arc::clone(&view), lead.clone());
     lead.set(true);
-    let statuses = ["True", "False", "Unknown"];
-    for at in 0..statuses.len() {
+    for (at, status) in ["True", "False", "Unknown"].into_iter().enumerate() {
         let mut binding = binding();
         binding.metadata.name = Some(format!("db-{at}"));
         let conditions = binding
@@ -130,7 +129,7 @@ fn everything_happened() -> Metrics {
             .iter_mut()
             .flat_map(|status| &mut status.conditions);
         for condition in conditions {
-            condition.status = statuses[at].to_owned();
+            condition.status = status.to_owned();
         }
         view.bindings.put(binding);
     }
