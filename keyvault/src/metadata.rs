@@ -15,7 +15,7 @@ use std::fmt;
 use crate::error::shortened;
 use crate::{ObjectName, ObjectType, Validity, VersionId};
 
-pub use caller::{Caller, IdentitySource, NoToken, Whose};
+pub use caller::{Caller, IdentitySource, NoProof, NoToken, Whose};
 pub use client::{Asking, Metadata, MetadataOptions};
 pub use error::{AskError, ListError};
 

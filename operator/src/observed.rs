@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use vaultbind_crds::VaultClass;
 use vaultbind_crds::binding::ObjectType;
-use vaultbind_keyvault::metadata::{ListError, Version};
+use vaultbind_keyvault::metadata::{ListError, NoProof, Version};
 use vaultbind_keyvault::{TokenError, VersionId};
 
 use crate::secrets_store::{MountedObject, SecretProviderClass};
@@ -145,7 +145,7 @@ pub enum Answer {
     /// The vault was not asked: the binding must not, or nobody has yet.
     NotAsked,
     /// There is no token of the ServiceAccount.
-    NoServiceAccountToken(String),
+    NoServiceAccountToken(NoProof),
     /// Entra gave no token.
     NoToken(Arc<TokenError>, Subject),
     /// The vault was asked.

@@ -197,7 +197,7 @@ fn not_applied(
     for condition in &mut status.conditions {
         if condition.type_ == ready {
             condition.status = "False".to_owned();
-            condition.reason = "NotApplied".to_owned();
+            condition.reason = plan::Reason::NotApplied.as_str().to_owned();
             condition.message = format!(
                 "the API server refused the SecretProviderClass: {refusal}; the operator tries on"
             );

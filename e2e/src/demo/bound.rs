@@ -15,7 +15,7 @@ use vaultbind_azure::vault::SetSecret;
 use vaultbind_azure::{Service, TokenRequest};
 use vaultbind_crds::VaultBinding;
 use vaultbind_keyvault::Sensitive;
-use vaultbind_keyvault::metadata::{Metadata, MetadataOptions};
+use vaultbind_keyvault::metadata::{Metadata, MetadataOptions, NoProof};
 use vaultbind_keyvault::transport::{Proxy, Roots, Transport, TransportOptions};
 use vaultbind_operator::observed::{ClassChoice, Cluster, Driver};
 use vaultbind_operator::plan::{Input, Target, plan, question};
@@ -237,7 +237,7 @@ impl Tokens for Emulated {
         namespace: &str,
         service_account: &str,
         audience: &str,
-    ) -> Result<Sensitive, String> {
+    ) -> Result<Sensitive, NoProof> {
         let request = TokenRequest {
             namespace: namespace.to_owned(),
             service_account_name: service_account.to_owned(),
@@ -245,7 +245,7 @@ impl Tokens for Emulated {
             ..TokenRequest::default()
         };
         let token = self.0.service_account_token(&request).await;
-        let token = token.map_err(|error| error.to_string())?;
+        let token = token.map_err(|error| NoProof::passing(error.to_string()))?;
         Ok(Sensitive::from(token.token))
     }
 }

@@ -54,15 +54,43 @@ pub trait IdentitySource: Send + Sync {
     ///
     /// # Errors
     /// What is missing and the remedy, for people.
-    async fn identity(&self) -> Result<Identity, String>;
+    async fn identity(&self) -> Result<Identity, NoProof>;
+}
+
+/// There is nothing to prove who asks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct NoProof {
+    /// What is missing and the remedy, for people; the same text at every try.
+    pub text: String,
+    /// Whether it stays so until somebody changes something.
+    pub lasting: bool,
+}
+
+impl NoProof {
+    /// It may be there at the next try.
+    pub fn passing(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            lasting: false,
+        }
+    }
+
+    /// Somebody has to change something.
+    pub fn lasting(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            lasting: true,
+        }
+    }
 }
 
 /// There was no token to ask with.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum NoToken {
     /// There was nothing to prove who asks.
-    #[error("{0}")]
-    Proof(String),
+    #[error(transparent)]
+    Proof(NoProof),
     /// Entra, or the managed identity endpoint, gave none.
     #[error(transparent)]
     Refused(Arc<TokenError>),
@@ -71,7 +99,7 @@ pub enum NoToken {
 impl NoToken {
     fn is_outage(&self) -> bool {
         match self {
-            Self::Proof(_) => false,
+            Self::Proof(missing) => !missing.lasting,
             Self::Refused(error) => {
                 matches!(error.category(), Category::Unreachable | Category::Internal)
             }
@@ -164,7 +192,7 @@ impl Metadata {
             asked
         };
         Flight::start(Arc::default(), ask, || {
-            NoToken::Proof("the request for a token broke off".to_owned())
+            NoToken::Proof(NoProof::passing("the request for a token broke off"))
         })
     }
 
@@ -178,9 +206,9 @@ impl Metadata {
 }
 
 fn late() -> Arc<NoToken> {
-    Arc::new(NoToken::Proof(
-        "no token of the ServiceAccount came in time: the API server does not answer".to_owned(),
-    ))
+    Arc::new(NoToken::Proof(NoProof::passing(
+        "no token of the ServiceAccount came in time: the API server does not answer",
+    )))
 }
 
 /// Writes down what came of asking for a token; if asking panics, that nothing did.

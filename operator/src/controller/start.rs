@@ -23,6 +23,7 @@ use crate::events::Events;
 use crate::health::{self, Readiness};
 use crate::lease::{Elector, Leadership};
 use crate::metrics::Metrics;
+use crate::plan;
 use crate::queue::Queue;
 use crate::reconcile::Reconciler;
 use crate::resolve::{KubeTokens, Resolver, ResolverOptions};
@@ -248,9 +249,10 @@ fn mourn(view: &View, events: &Events, binding: &Arc<VaultBinding>) {
             name = binding.name_any()
         ),
     };
+    let event = plan::Event::DeletedWhileMounted;
     tokio::spawn(async move {
         events
-            .publish(&binding, true, "DeletedWhileMounted", &message)
+            .publish(&binding, event.warning(), event.as_str(), &message)
             .await;
     });
 }

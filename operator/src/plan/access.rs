@@ -10,7 +10,7 @@ use vaultbind_keyvault::metadata::{List, ListError};
 use vaultbind_keyvault::text::printable;
 use vaultbind_keyvault::transport::Unreachable;
 
-use super::finding::Finding;
+use super::finding::{Finding, LONGEST_MESSAGE};
 use super::reading::Reading;
 use super::reason::Reason;
 use crate::observed::{Answer, Cluster, VaultAnswer};
@@ -34,6 +34,13 @@ pub(super) fn finding(
                 printable(&error.to_string(), 500)
             ),
         ),
+        Answer::NoServiceAccountToken(problem) if as_operator => {
+            if problem.lasting {
+                Finding::no(Reason::OperatorIdentity, &problem.text)
+            } else {
+                Finding::passing(Reason::OperatorIdentity, &problem.text)
+            }
+        }
         Answer::NoServiceAccountToken(_) | Answer::NoToken(..) => Finding::unknown(
             Reason::NotAsked,
             format!(
@@ -88,7 +95,7 @@ impl Subject<'_> {
         let mut worst = worst.clone();
         if more > 0 {
             let end = format!(" (and {more} more)");
-            worst.message = printable(&worst.message, super::finding::LONGEST_MESSAGE - end.len());
+            worst.message = printable(&worst.message, LONGEST_MESSAGE - end.len());
             worst.message.push_str(&end);
         }
         worst

@@ -36,16 +36,10 @@ pub(super) fn finding(
         ),
         Answer::NotAsked => Finding::unknown(Reason::NotAsked, "the vault was not asked yet"),
         Answer::NoServiceAccountToken(problem) => {
-            let problem = printable(problem, 200);
-            let message = format!(
-                "there is no token of the ServiceAccount {namespace}/{service_account} ({problem}): kubectl \
-                 create serviceaccount {service_account} -n {namespace}, or correct \
-                 spec.identity.serviceAccountName"
-            );
-            if problem.contains("not found") {
-                Finding::no(Reason::NoServiceAccount, message)
+            if problem.lasting {
+                Finding::no(Reason::NoServiceAccount, &problem.text)
             } else {
-                Finding::passing(Reason::NoServiceAccount, message)
+                Finding::passing(Reason::NoServiceAccount, &problem.text)
             }
         }
         Answer::NoToken(error, subject) => {

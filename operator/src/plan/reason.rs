@@ -62,6 +62,7 @@ reasons! {
     Resolved [ObjectsResolved] "Each object has a version that can be used, or is optional."
     NotAsked [Ready, IdentityReady, AccessReady, ObjectsResolved] "The vault was not asked yet, or must not be."
     NotVerified [IdentityReady] "The class lets the operator ask as itself, so nothing is known of the workload's identity."
+    NotApplied [Ready] "The API server refused the SecretProviderClass; the operator tries on."
     Retrying [Reconciling] "Something is missing that may come by itself; it is looked for again."
     Asking [Reconciling] "The first answer of the vault is awaited."
 
@@ -167,11 +168,13 @@ pub enum Event {
     DriverNotReady,
     /// Nothing more is tried until somebody changes something.
     Stalled,
+    /// The binding was deleted while pods mount its files.
+    DeletedWhileMounted,
 }
 
 impl Event {
     /// Every event there is.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Pinned,
         Self::Promoted,
         Self::Unpinned,
@@ -182,6 +185,7 @@ impl Event {
         Self::ObjectsUnresolved,
         Self::DriverNotReady,
         Self::Stalled,
+        Self::DeletedWhileMounted,
     ];
 
     /// The reason of the event.
@@ -197,6 +201,7 @@ impl Event {
             Self::ObjectsUnresolved => "ObjectsUnresolved",
             Self::DriverNotReady => "DriverNotReady",
             Self::Stalled => "Stalled",
+            Self::DeletedWhileMounted => "DeletedWhileMounted",
         }
     }
 
@@ -220,6 +225,9 @@ impl Event {
             Self::ObjectsUnresolved => "Objects have no version that can be used.",
             Self::DriverNotReady => "The CSI driver is missing or lacks the audience.",
             Self::Stalled => "The binding is `Stalled`, or for another reason than before.",
+            Self::DeletedWhileMounted => {
+                "The binding was deleted while pods mount its SecretProviderClass; what follows for them."
+            }
         }
     }
 }

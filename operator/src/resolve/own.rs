@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use vaultbind_keyvault::metadata::IdentitySource;
+use vaultbind_keyvault::metadata::{IdentitySource, NoProof};
 use vaultbind_keyvault::{ClientId, Identity, Sensitive, TenantId};
 
 /// As whom the operator asks for itself.
@@ -37,7 +37,7 @@ impl IdentitySource for OwnIdentity {
         }
     }
 
-    async fn identity(&self) -> Result<Identity, String> {
+    async fn identity(&self) -> Result<Identity, NoProof> {
         match self {
             Self::Workload {
                 tenant,
@@ -46,12 +46,12 @@ impl IdentitySource for OwnIdentity {
             } => {
                 // Kubelet replaces it well before its end, so it is read anew each time.
                 let token = tokio::fs::read(token_file).await.map_err(|error| {
-                    format!(
+                    NoProof::lasting(format!(
                         "the operator's own token cannot be read from {} ({}): check the \
                          projected volume of its pod",
                         token_file.display(),
                         error.kind()
-                    )
+                    ))
                 })?;
                 Ok(Identity::WorkloadIdentity {
                     tenant: tenant.clone(),

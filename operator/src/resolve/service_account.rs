@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
 use kube::api::PostParams;
-use vaultbind_keyvault::metadata::IdentitySource;
+use tokio::time::timeout;
+use vaultbind_keyvault::metadata::{IdentitySource, NoProof};
 use vaultbind_keyvault::text::printable;
 use vaultbind_keyvault::{Claims, ClientId, Identity, Sensitive, TenantId};
 
@@ -16,6 +18,9 @@ use crate::observed::Subject;
 
 /// The shortest that the API server gives; Entra wants it for a moment only.
 const TOKEN_SECONDS: i64 = 600;
+
+/// How long the API server may take, repetitions counted.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where tokens of ServiceAccounts come from.
 #[async_trait]
@@ -29,7 +34,7 @@ pub trait Tokens: Send + Sync {
         namespace: &str,
         service_account: &str,
         audience: &str,
-    ) -> Result<Sensitive, String>;
+    ) -> Result<Sensitive, NoProof>;
 }
 
 /// The API server, by way of TokenRequest.
@@ -56,7 +61,7 @@ impl Tokens for KubeTokens {
         namespace: &str,
         service_account: &str,
         audience: &str,
-    ) -> Result<Sensitive, String> {
+    ) -> Result<Sensitive, NoProof> {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.0.clone(), namespace);
         let request = TokenRequest {
             spec: TokenRequestSpec {
@@ -66,50 +71,53 @@ impl Tokens for KubeTokens {
             },
             ..TokenRequest::default()
         };
-        let asked = accounts
-            .create_token_request(service_account, &PostParams::default(), &request)
-            .await;
-        let answer = asked.map_err(|error| {
-            tracing::debug!(namespace, service_account, %error, "no token of the ServiceAccount");
-            no_token(namespace, service_account, &error)
-        })?;
+        let parameters = PostParams::default();
+        let asked = accounts.create_token_request(service_account, &parameters, &request);
+        let answer = match timeout(PATIENCE, asked).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                tracing::debug!(namespace, service_account, %error, "no token of the ServiceAccount");
+                return Err(no_token(namespace, service_account, Some(&error)));
+            }
+            Err(_) => return Err(no_token(namespace, service_account, None)),
+        };
         let token = answer.status.map(|status| Sensitive::from(status.token));
         token.filter(|token| !token.is_empty()).ok_or_else(|| {
-            format!(
+            NoProof::passing(format!(
                 "the API server's answer has no token of ServiceAccount \
                  {namespace}/{service_account}: check its version and its admission webhooks"
-            )
+            ))
         })
     }
 }
 
-fn no_token(namespace: &str, service_account: &str, error: &kube::Error) -> String {
+fn no_token(namespace: &str, service_account: &str, error: Option<&kube::Error>) -> NoProof {
     let account = format!("ServiceAccount {namespace}/{service_account}");
-    let kube::Error::Api(status) = error else {
-        return format!(
+    let Some(kube::Error::Api(status)) = error else {
+        return NoProof::passing(format!(
             "the API server gave no token of {account}, as it could not be reached: check the \
              operator's connection to it"
-        );
+        ));
     };
     match status.code {
-        404 => format!(
+        404 => NoProof::lasting(format!(
             "{account} does not exist: kubectl create serviceaccount -n {namespace} \
-             {service_account}, or correct identity.serviceAccountName"
-        ),
+             {service_account}, or correct spec.identity.serviceAccountName"
+        )),
         403 => {
             let words = printable(&status.message, 200);
-            format!(
+            NoProof::lasting(format!(
                 "the API server does not let the operator have a token of {account} ({words}): it \
                  needs create on serviceaccounts/token in namespace {namespace}, and no admission \
                  policy against it"
-            )
+            ))
         }
         code => {
             let reason = printable(&status.reason, 64);
-            format!(
+            NoProof::passing(format!(
                 "the API server gave no token of {account} (HTTP {code} {reason}): look into its \
                  log, and into that of its admission webhooks"
-            )
+            ))
         }
     }
 }
@@ -139,7 +147,7 @@ impl IdentitySource for Workload {
         self.client.as_str()
     }
 
-    async fn identity(&self) -> Result<Identity, String> {
+    async fn identity(&self) -> Result<Identity, NoProof> {
         let Self {
             tokens,
             namespace,
@@ -174,7 +182,10 @@ mod tests {
 
     fn told(code: u16, reason: &str, message: &str) -> String {
         let status = Status::failure(message, reason).with_code(code);
-        no_token("pay", "api", &kube::Error::Api(Box::new(status)))
+        let error = kube::Error::Api(Box::new(status));
+        let missing = no_token("pay", "api", Some(&error));
+        assert_eq!(missing.lasting, code < 500);
+        missing.text
     }
 
     #[test]
@@ -202,7 +213,7 @@ mod tests {
     }
 
     /// Tokens of an API server that gives this answer, and what it was asked.
-    async fn ask(status: u16, answer: Value) -> (String, Value, Result<Sensitive, String>) {
+    async fn ask(status: u16, answer: Value) -> (String, Value, Result<Sensitive, NoProof>) {
         let (sender, mut asked) = tokio::sync::mpsc::channel(1);
         let server = tower::service_fn(move |request: Request<Body>| {
             let (sender, answer) = (sender.clone(), answer.to_string());
@@ -250,7 +261,7 @@ mod tests {
             "message": "serviceaccounts \"api\" not found", "code": 404,
         });
         let (_, _, token) = ask(404, answer).await;
-        let text = token.unwrap_err();
+        let text = token.unwrap_err().text;
         assert!(
             text.starts_with("ServiceAccount pay/api does not exist"),
             "{text}"

@@ -6,7 +6,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use vaultbind_keyvault::cache::ServiceAccount;
 use vaultbind_keyvault::error::{FetchProblem, TokenError, TokenProblem};
-use vaultbind_keyvault::metadata::{Caller, IdentitySource, List, ListError, Whose};
+use vaultbind_keyvault::metadata::{Caller, IdentitySource, List, ListError, NoProof, Whose};
 use vaultbind_keyvault::transport::Unreachable;
 use vaultbind_keyvault::{AllowedHost, VaultHost};
 use vaultbind_keyvault::{ObjectName, VaultName};
@@ -43,12 +43,11 @@ impl Resolver {
         let (whose, source, workload): (_, Arc<dyn IdentitySource>, _) = match &asker.caller {
             observed::Caller::Operator => {
                 let own = self.own.clone().ok_or_else(|| {
-                    Box::new(Answer::NoServiceAccountToken(
+                    Box::new(Answer::NoServiceAccountToken(NoProof::lasting(
                         "the class wants the operator to ask as itself (detection: Operator), but \
                          it has no identity: give it one by operator.azure.clientID and \
-                         operator.azure.tenantID, or set detection: Workload"
-                            .to_owned(),
-                    ))
+                         operator.azure.tenantID, or set detection: Workload",
+                    )))
                 })?;
                 (Whose::Own, own, None)
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use vaultbind_azure::Options;
 use vaultbind_keyvault::error::{FetchProblem, TokenProblem};
+use vaultbind_keyvault::metadata::NoProof;
 use vaultbind_keyvault::transport::Unreachable;
 use vaultbind_operator::observed::{Answer, Caller, Question, Subject, VaultRef};
 use vaultbind_operator::resolve::{OwnIdentity, ResolverOptions, Source};
@@ -83,10 +84,10 @@ async fn without_a_service_account_nothing_is_asked() {
     let refusal = "ServiceAccount payments/payments does not exist";
     *stage.tokens.refusal.lock().unwrap() = Some(refusal.to_owned());
     let answer = stage.resolver.resolve(&question(&["s00"]), NOW).await;
-    let Answer::NoServiceAccountToken(text) = answer else {
+    let Answer::NoServiceAccountToken(missing) = answer else {
         panic!("{answer:?}");
     };
-    assert_eq!(text, refusal);
+    assert_eq!(missing.text, refusal);
     assert_eq!(stage.cost(), (0, 0, 0));
 }
 
@@ -142,7 +143,7 @@ async fn the_operator_asks_as_itself_by_its_projected_token_or_as_the_nodes_iden
     };
     let stage = Stage::start_with(&seed, setting).await;
     let answer = stage.resolver.resolve(&as_operator(), NOW).await;
-    let Answer::NoServiceAccountToken(text) = answer else {
+    let Answer::NoServiceAccountToken(NoProof { text, .. }) = answer else {
         panic!("{answer:?}");
     };
     assert!(text.contains("cannot be read"), "{text}");
@@ -182,7 +183,7 @@ async fn the_operator_asks_as_itself_by_its_projected_token_or_as_the_nodes_iden
 async fn an_operator_without_an_identity_says_how_to_give_it_one() {
     let stage = Stage::start(&seed(&secrets(1))).await;
     let answer = stage.resolver.resolve(&as_operator(), NOW).await;
-    let Answer::NoServiceAccountToken(text) = answer else {
+    let Answer::NoServiceAccountToken(NoProof { text, .. }) = answer else {
         panic!("{answer:?}");
     };
     assert!(text.contains("operator.azure.clientID"), "{text}");

@@ -11,7 +11,7 @@ use rustls_pki_types::pem::PemObject as _;
 use url::Url;
 use vaultbind_azure::{Azure, Call, Options, Service, TokenRequest};
 use vaultbind_crds::binding::ObjectType;
-use vaultbind_keyvault::metadata::{ListError, MetadataOptions, Version};
+use vaultbind_keyvault::metadata::{ListError, MetadataOptions, NoProof, Version};
 use vaultbind_keyvault::transport::{Proxy, Roots};
 use vaultbind_keyvault::{
     Cloud, Limits, Metadata, Sensitive, Transport, TransportOptions, VersionId,
@@ -106,10 +106,10 @@ impl Tokens for Minted {
         namespace: &str,
         service_account: &str,
         audience: &str,
-    ) -> Result<Sensitive, String> {
+    ) -> Result<Sensitive, NoProof> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         if let Some(refusal) = &*self.refusal.lock().unwrap() {
-            return Err(refusal.clone());
+            return Err(NoProof::lasting(refusal));
         }
         Ok(token(&self.azure, namespace, service_account, audience).into())
     }

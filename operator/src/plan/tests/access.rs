@@ -3,6 +3,7 @@
 use serde_json::json;
 use vaultbind_keyvault::TokenError;
 use vaultbind_keyvault::error::{FetchProblem, Forbidden, TokenProblem};
+use vaultbind_keyvault::metadata::NoProof;
 use vaultbind_keyvault::transport::Unreachable;
 
 use super::*;
@@ -271,9 +272,8 @@ fn the_roles_are_the_least_for_the_types_of_objects() {
 #[test]
 fn a_service_account_that_is_not_there_is_named() {
     let mut scene = two();
-    scene.answers = Answers::So(Answer::NoServiceAccountToken(
-        "serviceaccounts \"api\" not found".to_owned(),
-    ));
+    let told = "ServiceAccount shop/api does not exist: kubectl create serviceaccount api -n shop";
+    scene.answers = Answers::So(Answer::NoServiceAccountToken(NoProof::lasting(told)));
     let plan = scene.step();
     assert_eq!(plan.condition("IdentityReady"), "False NoServiceAccount");
     assert!(

@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 use vaultbind_keyvault::VersionId;
 use vaultbind_keyvault::error::{FetchProblem, Forbidden};
+use vaultbind_keyvault::metadata::NoProof;
 
 use super::*;
 
@@ -244,7 +245,7 @@ proptest! {
             scene.set(key, &[expiring(version(1), 5)]);
         }
         if fails {
-            scene.answers = Answers::So(Answer::NoServiceAccountToken(name.repeat(30)));
+            scene.answers = Answers::So(Answer::NoServiceAccountToken(NoProof::passing(name.repeat(30))));
         }
         within_bounds(&scene.step())?;
         for versions in scene.vault.versions.values_mut() {
