@@ -121,7 +121,7 @@ async fn a_check_that_is_asked_for_moves_the_pin_and_remembers_the_one_before() 
 }
 
 #[tokio::test]
-async fn without_being_asked_the_pin_moves_within_one_check_interval() {
+async fn without_being_asked_the_pin_moves_with_the_check_interval() {
     let interval = Duration::from_secs(30);
     let scene = Scene::new("interval", &["db-password"]).await;
     let rotation = json!({"rotation": {"checkInterval": "30s"}});
@@ -130,8 +130,9 @@ async fn without_being_asked_the_pin_moves_within_one_check_interval() {
     let (_, newer) = scene.world.rotate(scene.azure(), "db-password");
     let rotated = Instant::now();
     let moved = |binding: &_| pinned(binding)["db-password"] == newer;
-    // A check takes its time, too, on a machine with other work.
-    let patience = interval + Duration::from_secs(5);
+    // Bindings share answers, which may be half an interval old when a check uses them; and a check
+    // takes its time on a machine with other work.
+    let patience = interval + interval / 2 + Duration::from_secs(5);
     scene
         .within(patience, "payments", "the pin moves", moved)
         .await;
