@@ -1,6 +1,7 @@
 //! What the operator makes of VaultBindings, with everything around it real.
 
 use std::process::Command;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
@@ -19,6 +20,15 @@ pub(crate) async fn bound(name: &str) -> (Site, String) {
     site.bind(binding).await.unwrap();
     site.ready("app").await.unwrap();
     (site, value)
+}
+
+/// Gives the secret a new version, and returns its value. Key Vault tells times in seconds, and of two
+/// versions of the same second the pinned one stays.
+pub(crate) async fn rotate(site: &Site) -> String {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let value = random("rotated");
+    site.set_secret("db", &value).await.unwrap();
+    value
 }
 
 /// Waits until the pods of a binding are so many, all with the pinned versions.
@@ -109,8 +119,7 @@ async fn a_new_version_is_pinned_within_a_check_interval_and_reaches_the_pod() {
     );
     let before = site.pins("app").await.unwrap();
 
-    let rotated = random("rotated");
-    site.set_secret("db", &rotated).await.unwrap();
+    let rotated = rotate(&site).await;
     let pins = site.pins_other_than("app", &before).await.unwrap();
     site.reads(&pod, "/mnt/app/db", rotated.as_bytes())
         .await
@@ -131,8 +140,7 @@ async fn a_suspended_binding_keeps_its_pins_and_new_pods_get_those() {
         .await
         .unwrap();
 
-    let rotated = random("rotated");
-    site.set_secret("db", &rotated).await.unwrap();
+    let rotated = rotate(&site).await;
     site.ask_for_check("app").await.unwrap();
     let pod = site.run(&PodSpec::new("late", "app")).await.unwrap();
     assert_eq!(

@@ -8,9 +8,8 @@ use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use serde_json::json;
 use vaultbind_cluster_tests::{Cluster, within};
-use vaultbind_e2e::stage::random;
 
-use crate::bindings::bound;
+use crate::bindings::{bound, rotate};
 use crate::support::site_with_secrets;
 
 /// Whether the operator may do something in a namespace.
@@ -147,7 +146,7 @@ async fn alone_another_replica_goes_on_when_the_leader_is_killed() {
         .unwrap();
 
     let before = site.pins("app").await.unwrap();
-    site.set_secret("db", &random("rotated")).await.unwrap();
+    rotate(&site).await;
     site.ask_for_check("app").await.unwrap();
     site.pins_other_than("app", &before).await.unwrap();
 }
