@@ -78,6 +78,7 @@ async fn a_killed_leader_leaves_nothing_half_done_and_nobody_writes_on_old_knowl
     let report = judge(&events, |name| name.starts_with("operator-"));
     println!("{} changes by teams; {report:#?}", writer.changes);
     assert_eq!(report.faults, Vec::<String>::new());
+    assert_eq!(report.by_others, 0);
     // One at the start, and one after each that was killed.
     assert!(report.terms > kills, "{} terms", report.terms);
     assert!(report.changed["vaultbindings/status"] > 0);
