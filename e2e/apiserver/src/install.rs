@@ -28,8 +28,23 @@ pub async fn install(server: &ApiServer, folder: &Path) -> anyhow::Result<()> {
             .and_then(|rest| rest.split(' ').next())
             .with_context(|| format!("not a definition: {line}"))?;
         served(&server.client()?, name).await?;
+        known(server, name).await?;
     }
     Ok(())
+}
+
+/// Waits until kubectl knows a resource: what the server said when it was asked to apply is kept otherwise.
+async fn known(server: &ApiServer, name: &str) -> anyhow::Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let mut kubectl = server.kubectl();
+        let said = done(kubectl.args(["api-resources", "--output=name"])).await;
+        if said.is_ok_and(|said| said.lines().any(|line| line == name)) {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "kubectl does not know {name}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// The manifests of the Secrets Store CSI driver, as its module has them.
