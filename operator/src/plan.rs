@@ -47,7 +47,7 @@ pub use pins::{PREVIOUS_ANNOTATION, Pins};
 pub use question::question;
 pub use reason::{Event, Reason, Stall};
 pub use render::{BINDING_LABEL, MANAGED_BY_LABEL, MANAGER};
-pub use schedule::check_interval;
+pub use schedule::{check_interval, shared_for};
 pub use status::{CHECKS_ARE_WRITTEN_EACH, worth_writing};
 pub use target::Target;
 

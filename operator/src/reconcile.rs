@@ -227,9 +227,7 @@ fn max_age(class: Class, first: bool, interval: Duration) -> Duration {
         Class::Asked | Class::NeverReady => Duration::ZERO,
         // Something else has changed than the vault.
         Class::Deadline => interval,
-        // Bindings whose turns are not far apart share a sweep, and a new version is seen not much later than
-        // after one interval.
-        Class::Periodic => interval / 8,
+        Class::Periodic => plan::shared_for(interval),
     }
 }
 
