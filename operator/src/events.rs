@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use kube::{Client, Resource as _};
+use kube::{Api, Client, Resource as _, ResourceExt as _};
 use tokio::time::timeout;
 use tracing::warn;
 use vaultbind_crds::VaultBinding;
@@ -31,6 +31,17 @@ impl Events {
                 controller: "vaultbind-operator".to_owned(),
                 instance: Some(instance.to_owned()),
             },
+        }
+    }
+
+    /// Whether the API server has the binding no more. One that merely cannot be read is still there.
+    pub(crate) async fn is_gone(&self, binding: &VaultBinding) -> bool {
+        let namespace = binding.metadata.namespace.as_deref().unwrap_or_default();
+        let bindings: Api<VaultBinding> = Api::namespaced(self.client.clone(), namespace);
+        let found = timeout(PATIENCE, bindings.get_metadata_opt(&binding.name_any())).await;
+        match found {
+            Ok(Ok(found)) => found.is_none_or(|found| found.metadata.uid != binding.metadata.uid),
+            Ok(Err(_)) | Err(_) => false,
         }
     }
 

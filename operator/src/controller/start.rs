@@ -251,8 +251,10 @@ fn mourn(view: &View, events: &Events, binding: &Arc<VaultBinding>) {
     };
     let event = plan::Event::DeletedWhileMounted;
     tokio::spawn(async move {
-        events
-            .publish(&binding, event.warning(), event.as_str(), &message)
-            .await;
+        if events.is_gone(&binding).await {
+            events
+                .publish(&binding, event.warning(), event.as_str(), &message)
+                .await;
+        }
     });
 }
