@@ -137,10 +137,18 @@ pub async fn operator_rights(server: &ApiServer, group: &str) -> anyhow::Result<
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": group}],
     });
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("rights.json");
     let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [role, binding]});
-    std::fs::write(&file, list.to_string())?;
+    manifest(server, &list.to_string()).await
+}
+
+/// `kubectl apply` of a manifest, YAML or JSON.
+///
+/// # Errors
+/// When the API server refuses a part of it.
+pub async fn manifest(server: &ApiServer, text: &str) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("manifest.yaml");
+    std::fs::write(&file, text)?;
     done(server.kubectl().args(["apply", "-f"]).arg(&file)).await?;
     Ok(())
 }

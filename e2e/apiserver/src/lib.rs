@@ -4,14 +4,21 @@
 //!
 //! There is no kubelet, scheduler or controller manager: pods stay as they were written, a deleted
 //! namespace stays in its deletion, owned objects are not collected, and ServiceAccounts exist only if
-//! somebody creates them. Tokens for them are issued, signed and discoverable as on any cluster.
+//! somebody creates them. Tokens for them are issued, signed and discoverable as on any cluster. A test
+//! that needs some of the controllers starts [`Controllers`].
 
 pub mod audit;
+mod chart;
+mod controllers;
 mod install;
+mod policies;
 mod programs;
 mod server;
 
 pub use audit::Audit;
-pub use install::{apply, driver, folder, install, operator_rights};
+pub use chart::rendered;
+pub use controllers::Controllers;
+pub use install::{apply, driver, folder, install, manifest, operator_rights};
+pub use policies::{enforced, policies};
 pub use programs::programs;
 pub use server::{ApiServer, ISSUER};

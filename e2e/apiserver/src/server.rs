@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::api::{Api, ObjectMeta, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::{Value, json};
 
@@ -130,6 +131,58 @@ impl ApiServer {
         Ok(path)
     }
 
+    /// A token of a ServiceAccount for the API server, as pods have one. The account is made if it is not there.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn token(&self, namespace: &str, account: &str) -> anyhow::Result<String> {
+        let api: Api<ServiceAccount> = Api::namespaced(self.client()?, namespace);
+        let params = PostParams::default();
+        if api.get_opt(account).await?.is_none() {
+            let account = ServiceAccount {
+                metadata: ObjectMeta {
+                    name: Some(account.to_owned()),
+                    ..ObjectMeta::default()
+                },
+                ..ServiceAccount::default()
+            };
+            api.create(&params, &account).await?;
+        }
+        let request = TokenRequest::default();
+        let answer = api.create_token_request(account, &params, &request).await?;
+        let status = answer.status.context("the answer has a token")?;
+        Ok(status.token)
+    }
+
+    /// A client with a token.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn client_with(&self, token: &str) -> anyhow::Result<Client> {
+        let mut config = self.config.clone();
+        config.auth_info = AuthInfo {
+            token: Some(token.to_owned().into()),
+            ..AuthInfo::default()
+        };
+        Ok(Client::try_from(config)?)
+    }
+
+    /// A kubeconfig with a token, for programs.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn kubeconfig_with(&self, name: &str, token: &str) -> anyhow::Result<PathBuf> {
+        let text = std::fs::read(self.kubeconfig())?;
+        let mut kubeconfig: Value = serde_json::from_slice(&text)?;
+        let user = kubeconfig
+            .pointer_mut("/users/0/user")
+            .context("the kubeconfig has a user")?;
+        *user = json!({"token": token});
+        let path = self.processes.folder.join(format!("{name}.kubeconfig"));
+        std::fs::write(&path, kubeconfig.to_string())?;
+        Ok(path)
+    }
+
     /// The public keys of its tokens, a JSON Web Key Set.
     ///
     /// # Errors
@@ -167,6 +220,12 @@ impl ApiServer {
             .arg(self.processes.folder.join("kubectl"))
             .kill_on_drop(true);
         command
+    }
+
+    /// A program of the API server's version, and a file of its own in the server's folder for what it says.
+    pub(crate) fn program(&self, name: &str) -> (PathBuf, PathBuf) {
+        let log = self.processes.folder.join(format!("{name}.log"));
+        (self.programs.join(name), log)
     }
 
     /// Makes a namespace with a name of its own that begins as told.

@@ -151,7 +151,7 @@ fn example(schema: &Value) -> Value {
 }
 
 /// Puts a value where a node is, with all that is above it.
-fn put(object: &mut Value, steps: &[Step], value: Value, schemas: &[Node]) {
+pub(crate) fn put(object: &mut Value, steps: &[Step], value: Value, schemas: &[Node]) {
     put_below(object, &[], steps, value, schemas);
 }
 

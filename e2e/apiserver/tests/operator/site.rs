@@ -46,13 +46,25 @@ impl Site {
     /// Starts an operator of a name, which is also whom the API server sees.
     pub(crate) async fn operator(&self, name: &str, arguments: &[&str]) -> Operator {
         let kubeconfig = self.server.kubeconfig_as(name, &[GROUP]).unwrap();
+        let mut all = vec!["--lease-namespace", SYSTEM];
+        all.extend(arguments);
+        self.operator_of(name, &kubeconfig, &all).await
+    }
+
+    /// Starts an operator of a name that is to the API server whom the kubeconfig says.
+    pub(crate) async fn operator_of(
+        &self,
+        name: &str,
+        kubeconfig: &Path,
+        arguments: &[&str],
+    ) -> Operator {
         let proxy = format!("http://{}", self.stage.azure.proxy_addr());
-        let mut all = vec!["-v=2", "--lease-namespace", SYSTEM];
+        let mut all = vec!["-v=2"];
         all.extend(arguments);
         Operator::start(&Launch {
             program: &program("vaultbind-operator").unwrap(),
             name,
-            kubeconfig: &kubeconfig,
+            kubeconfig,
             azure: vec![
                 ("HTTPS_PROXY", proxy),
                 ("SSL_CERT_FILE", self.ca.display().to_string()),

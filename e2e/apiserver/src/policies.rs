@@ -1,0 +1,119 @@
+//! Admission policies.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use kube::Client;
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, PostParams};
+use serde_json::{Value, json};
+
+use crate::ApiServer;
+use crate::install::manifest;
+
+/// What the last policy of all refuses.
+const MARK: &str = "vaultbind-test-enforced";
+
+/// How long policies may take to be in force; a second is usual.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The project's own policies, as plain files.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn policies() -> anyhow::Result<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../charts/vaultbind/policies");
+    let mut all = String::new();
+    for file in std::fs::read_dir(folder)? {
+        all.push_str(
+            "---
+",
+        );
+        all.push_str(&std::fs::read_to_string(file?.path())?);
+    }
+    Ok(all)
+}
+
+/// Waits until all policies that were made before are in force. The API server takes them up in their order, so
+/// one more is made, and waited for.
+///
+/// # Errors
+/// When the API server refuses it, or does not come to it.
+pub async fn enforced(server: &ApiServer) -> anyhow::Result<()> {
+    let object = |kind: &str, spec: Value| {
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": kind,
+            "metadata": {"name": MARK},
+            "spec": spec,
+        })
+    };
+    let policy = json!({
+        "failurePolicy": "Fail",
+        "matchConstraints": {"resourceRules": [{
+            "apiGroups": [""],
+            "apiVersions": ["v1"],
+            "operations": ["CREATE"],
+            "resources": ["configmaps"],
+            "resourceNames": [MARK],
+        }]},
+        "validations": [{"expression": "false", "message": MARK}],
+    });
+    let binding = json!({"policyName": MARK, "validationActions": ["Deny"]});
+    let policy = object("ValidatingAdmissionPolicy", policy);
+    let binding = object("ValidatingAdmissionPolicyBinding", binding);
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": [policy, binding]});
+    manifest(server, &list.to_string()).await?;
+
+    let client = server.client()?;
+    let marked = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": MARK}});
+    // Of a policy with a parameter its kind has to be known, too, or all that it matches is refused.
+    let parameter = json!({
+        "apiVersion": "vaultbind.dev/v1alpha1",
+        "kind": "VaultBinding",
+        "metadata": {"name": MARK},
+        "spec": {
+            "vault": {"name": "kv-payments-prod", "tenantID": "contoso.example"},
+            "identity": {
+                "clientID": "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
+                "serviceAccountName": "payments",
+            },
+            "objects": [{"name": "db-password"}],
+        },
+    });
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let refused = said(&client, &marked).await?.contains(MARK);
+        let parameter = said(&client, &parameter).await?;
+        if refused && !parameter.contains("failed to configure policy") {
+            return Ok(());
+        }
+        ensure!(
+            Instant::now() < deadline,
+            "policies are not in force: {parameter}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Why an object would not be created; nothing if it would.
+async fn said(client: &Client, object: &Value) -> anyhow::Result<String> {
+    let object: DynamicObject = serde_json::from_value(object.clone())?;
+    let types = object.types.clone().unwrap_or_default();
+    let (group, version) = types
+        .api_version
+        .split_once('/')
+        .unwrap_or(("", &types.api_version));
+    let kind = GroupVersionKind::gvk(group, version, &types.kind);
+    let resource = ApiResource::from_gvk(&kind);
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), "default", &resource);
+    let params = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    match api.create(&params, &object).await {
+        Ok(_) => Ok(String::new()),
+        Err(kube::Error::Api(status)) => Ok(status.message.clone()),
+        Err(error) => Err(error.into()),
+    }
+}
