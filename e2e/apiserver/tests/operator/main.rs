@@ -15,6 +15,7 @@
 mod audit;
 mod leaders;
 mod pins;
+mod policies;
 mod scene;
 mod site;
 mod trouble;
