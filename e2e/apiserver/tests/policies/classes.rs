@@ -4,7 +4,7 @@ use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
 use crate::actor::{annotations, labels, refused, says, without_right};
-use crate::site::{Tenant, eventually, marks};
+use crate::site::{Tenant, eventually, marks, site};
 
 const POLICY: &str = "managed-classes";
 
@@ -111,6 +111,17 @@ async fn a_class_that_was_retained_can_be_had() {
     let take = labels(&take["metadata"]["labels"]);
     tenant.editor.patch(&class, &take).await.unwrap();
     tenant.editor.patch(&class, &change).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_backup_is_brought_back_by_whom_the_chart_names() {
+    let tenant = tenant("restored").await;
+    let class = tenant.managed("payments");
+    refused(POLICY, tenant.admin.create(&class).await);
+    let restorer = site().await.restorer();
+    restorer.create(&class).await.unwrap();
+    let change = json!({"spec": {"parameters": {"objects": "[other]"}}});
+    restorer.patch(&class, &change).await.unwrap();
 }
 
 #[tokio::test]

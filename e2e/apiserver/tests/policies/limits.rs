@@ -215,7 +215,7 @@ async fn a_class_that_was_tightened_refuses_changes_and_leaves_old_bindings_reac
         .create(&class(&name, &json!({})))
         .await
         .unwrap();
-    let found = tenant.admin.create(&old).await.unwrap();
+    tenant.admin.create(&old).await.unwrap();
     let tight = class(&name, &json!({"objectNames": ["other-*"]}));
     let new = tenant.binding("new", &json!({"vaultClassName": name}));
     refusing(&tenant, &tight, &new).await;
@@ -230,9 +230,8 @@ async fn a_class_that_was_tightened_refuses_changes_and_leaves_old_bindings_reac
     let editor = &tenant.editor;
     let now = annotations(&json!({"vaultbind.dev/check-requested-at": "2026-01-01T00:00:00Z"}));
     editor.patch(&old, &now).await.unwrap();
-    let hold = json!({"metadata": {"finalizers": ["example.com/hold"], "ownerReferences": [{
-        "apiVersion": "v1", "kind": "ConfigMap", "name": "app", "uid": found.metadata.uid,
-    }]}});
+    let mut hold = tenant.owner().await;
+    hold["metadata"]["finalizers"] = json!(["example.com/hold"]);
     editor.patch(&old, &hold).await.unwrap();
     let release = json!({"metadata": {"finalizers": null, "ownerReferences": null}});
     editor.patch(&old, &release).await.unwrap();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::actor::{labels, refused, says, without_right};
-use crate::site::{Tenant, eventually};
+use crate::site::{Tenant, eventually, site};
 
 const PODS: &str = "only-bindings-pods";
 const CLASSES: &str = "only-bindings-classes";
@@ -138,4 +138,6 @@ async fn classes_are_the_operators() {
         .apply(&tenant.managed("payments"))
         .await
         .unwrap();
+    let restorer = site().await.restorer();
+    restorer.create(&tenant.managed("shop")).await.unwrap();
 }

@@ -16,6 +16,9 @@ use crate::actor::Actor;
 /// The operator's ServiceAccount.
 pub(crate) const OPERATOR: (&str, &str) = ("kube-system", "vaultbind-operator");
 
+/// Who brings the operator's objects back from a backup.
+const RESTORER: &str = "system:serviceaccount:velero:velero";
+
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What runs.
@@ -32,7 +35,8 @@ impl Site {
         driver(&server, "api://AzureADTokenExchange").await.unwrap();
         let chart = ["rbac", "policies"].map(|name| format!("templates/operator/{name}.yaml"));
         let chart = chart.each_ref().map(String::as_str);
-        let chart = rendered(&json!({}), &chart).await.unwrap();
+        let values = json!({"policies": {"restoreUsers": [RESTORER]}});
+        let chart = rendered(&values, &chart).await.unwrap();
         manifest(&server, &chart).await.unwrap();
         // Who may do anything in a namespace: by it a test shows that a policy refuses, and not RBAC.
         let anything = json!({
@@ -63,6 +67,12 @@ impl Site {
     pub(crate) fn operator(&self) -> Actor {
         Actor(self.server.client_with(&self.operator).unwrap())
     }
+
+    /// The one that the chart's value `policies.restoreUsers` names, with every right.
+    pub(crate) fn restorer(&self) -> Actor {
+        let client = self.server.client_as(RESTORER, &["system:masters"]);
+        Actor(client.unwrap())
+    }
 }
 
 /// The site. It ends with this process.
@@ -92,14 +102,10 @@ impl Tenant {
     pub(crate) async fn new(prefix: &str) -> Self {
         let site = site().await;
         let namespace = site.server.namespace(prefix).await.unwrap();
-        let account = async |name: &str| {
-            let token = site.server.token(&namespace, name).await.unwrap();
-            Actor(site.server.client_with(&token).unwrap())
-        };
         let tenant = Self {
             admin: site.admin(),
-            editor: account("editor").await,
-            reader: account("reader").await,
+            editor: account(site, &namespace, "editor").await,
+            reader: account(site, &namespace, "reader").await,
             operator: site.operator(),
             namespace,
         };
@@ -126,6 +132,11 @@ impl Tenant {
             .granted(&tenant.operator, "apps", "deployments", "create")
             .await;
         tenant
+    }
+
+    /// A ServiceAccount of the namespace, which has no right but what it is given.
+    pub(crate) async fn account(&self, name: &str) -> Actor {
+        account(site().await, &self.namespace, name).await
     }
 
     /// Gives a ServiceAccount of the namespace a ClusterRole in it.
@@ -199,6 +210,15 @@ impl Tenant {
         })
     }
 
+    /// A patch that adds an owner. It is there: the collector would take what it owns otherwise.
+    pub(crate) async fn owner(&self) -> Value {
+        let owner = self.object("v1", "ConfigMap", "app");
+        let uid = self.admin.apply(&owner).await.unwrap().metadata.uid;
+        json!({"metadata": {"ownerReferences": [{
+            "apiVersion": "v1", "kind": "ConfigMap", "name": "app", "uid": uid,
+        }]}})
+    }
+
     /// A binding; the patch is laid over its spec.
     pub(crate) fn binding(&self, name: &str, patch: &Value) -> Value {
         let mut binding = self.object("vaultbind.dev/v1alpha1", "VaultBinding", name);
@@ -233,6 +253,11 @@ impl Tenant {
         class["spec"] = json!({"provider": "vaultbind", "parameters": {"objects": "[]"}});
         class
     }
+}
+
+async fn account(site: &Site, namespace: &str, name: &str) -> Actor {
+    let token = site.server.token(namespace, name).await.unwrap();
+    Actor(site.server.client_with(&token).unwrap())
 }
 
 /// The labels of what the operator makes for a binding.

@@ -3,14 +3,13 @@
 //! The definitions are extended by the two fields as far as they lack them, on an API server that is only for
 //! this.
 
-use std::time::Duration;
-
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Value, json};
 use vaultbind_apiserver::{ApiServer, apply, enforced, folder, manifest, policies};
 
 use crate::actor::{Actor, refused, says};
 use crate::limits::class;
+use crate::site::eventually;
 
 /// A definition with a field in its spec.
 fn with_field(file: &str, field: &str, schema: &Value) -> CustomResourceDefinition {
@@ -58,7 +57,10 @@ async fn a_class_without_types_admits_no_secret() {
         let secrets = kinds.iter().enumerate().map(|(number, kind)| {
             let mut secret = json!({
                 "name": format!("secret-{number}"),
-                "data": [{"key": "password", "from": "db-password"}],
+                // What the type for TLS needs.
+                "data": [
+                    {"key": "tls.crt", "from": "db-password"}, {"key": "tls.key", "from": "db-password"},
+                ],
             });
             if !kind.is_empty() {
                 secret["type"] = json!(kind);
@@ -94,9 +96,12 @@ async fn a_class_without_types_admits_no_secret() {
     // The policy knows a class a moment after it was made, and the last one of them last.
     let last = class("last", &json!({"secretTypes": ["Opaque"]}));
     admin.create(&last).await.unwrap();
-    while admin.try_create(&binding("last", &[tls])).await.is_ok() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let (admin, probe) = (&admin, binding("last", &[tls]));
+    let probe = &probe;
+    eventually("the last class is known", || async move {
+        admin.try_create(probe).await.err()
+    })
+    .await;
     for (class, kinds, bad) in [
         ("none", &[][..], ""),
         ("none", &[""], "secret-0"),

@@ -1,9 +1,10 @@
 //! P1 and P7: whoever writes a binding may use its class, and act as its ServiceAccount.
 
 use serde_json::{Value, json};
+use vaultbind_apiserver::folder;
 
 use crate::actor::{annotations, labels, refused, says, without_right};
-use crate::site::{Tenant, eventually, site};
+use crate::site::{Tenant, eventually};
 
 /// A class for everything, with a name of its own.
 async fn class(tenant: &Tenant) -> String {
@@ -54,12 +55,7 @@ async fn a_class_is_named_only_by_those_who_may_use_it() {
     refused("class-use", tenant.editor.patch(binding, &foreign).await);
     // Nor is it for others.
     tenant.grant("deployer", "edit").await;
-    let token = site()
-        .await
-        .server
-        .token(&tenant.namespace, "deployer")
-        .await;
-    let deployer = crate::actor::Actor(site().await.server.client_with(&token.unwrap()).unwrap());
+    let deployer = tenant.account("deployer").await;
     tenant
         .granted(&deployer, "vaultbind.dev", "vaultbindings", "patch")
         .await;
@@ -82,19 +78,13 @@ async fn what_is_not_the_spec_is_changed_without_use_and_identity() {
     let tenant = Tenant::new("unrelated").await;
     let class = class(&tenant).await;
     let binding = tenant.binding("payments", &json!({"vaultClassName": class}));
-    let found = tenant.admin.create(&binding).await.unwrap();
+    tenant.admin.create(&binding).await.unwrap();
     // May write bindings, and nothing else.
     let rules = json!([
         {"apiGroups": ["vaultbind.dev"], "resources": ["*"], "verbs": ["*"]},
     ]);
     tenant.allow("clerk", "bindings-only", &rules).await;
-    let token = site()
-        .await
-        .server
-        .token(&tenant.namespace, "clerk")
-        .await
-        .unwrap();
-    let clerk = crate::actor::Actor(site().await.server.client_with(&token).unwrap());
+    let clerk = tenant.account("clerk").await;
     tenant
         .granted(&clerk, "vaultbind.dev", "vaultbindings", "patch")
         .await;
@@ -107,10 +97,7 @@ async fn what_is_not_the_spec_is_changed_without_use_and_identity() {
             .unwrap();
         let hold = json!({"metadata": {"finalizers": ["example.com/hold"]}});
         who.patch(&binding, &hold).await.unwrap();
-        let owner = json!({"metadata": {"ownerReferences": [{
-            "apiVersion": "v1", "kind": "ConfigMap", "name": "app", "uid": found.metadata.uid,
-        }]}});
-        who.patch(&binding, &owner).await.unwrap();
+        who.patch(&binding, &tenant.owner().await).await.unwrap();
         let release = json!({"metadata": {"finalizers": null, "ownerReferences": null}});
         who.patch(&binding, &release).await.unwrap();
         let suspend = json!({"spec": {"reconcilePolicy": "Suspend"}});
@@ -134,13 +121,7 @@ async fn a_binding_lends_nobody_an_identity() {
          "resourceNames": ["shop"]},
     ]);
     tenant.allow("clerk", "bindings-as-shop", &rules).await;
-    let token = site()
-        .await
-        .server
-        .token(&tenant.namespace, "clerk")
-        .await
-        .unwrap();
-    let clerk = crate::actor::Actor(site().await.server.client_with(&token).unwrap());
+    let clerk = tenant.account("clerk").await;
     tenant
         .granted(&clerk, "vaultbind.dev", "vaultbindings", "create")
         .await;
@@ -166,4 +147,32 @@ async fn a_binding_lends_nobody_an_identity() {
 
     tenant.editor.create(&binding).await.unwrap();
     without_right(tenant.reader.delete(&binding).await);
+}
+
+/// The role that the documentation gives for deployers.
+#[tokio::test]
+async fn the_documented_role_of_a_deployer_is_enough_and_no_more() {
+    let tenant = Tenant::new("deployer").await;
+    let page = folder().join("../docs/install.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let blocks = page.split("```yaml\n").skip(1);
+    let mut blocks = blocks.filter_map(|rest| rest.split("```").next());
+    let role = blocks.find(|block| block.contains("name: vaultbind-deployer"));
+    let role: Value = serde_yaml::from_str(role.unwrap()).unwrap();
+    tenant.admin.apply(&role).await.unwrap();
+    tenant.grant("deployer", "vaultbind-deployer").await;
+    let deployer = tenant.account("deployer").await;
+    tenant
+        .granted(&deployer, "vaultbind.dev", "vaultbindings", "create")
+        .await;
+
+    let binding = tenant.binding("payments", &json!({"vaultClassName": "prod"}));
+    deployer.apply(&binding).await.unwrap();
+    let change = json!({"spec": {"objects": [{"name": "api-key"}]}});
+    deployer.patch(&binding, &change).await.unwrap();
+    let class = json!({"spec": {"vaultClassName": "test"}});
+    refused("class-use", deployer.patch(&binding, &class).await);
+    let account = json!({"spec": {"identity": {"serviceAccountName": "default"}}});
+    refused("own-identity", deployer.patch(&binding, &account).await);
+    deployer.delete(&binding).await.unwrap();
 }
