@@ -19,6 +19,6 @@ pub use audit::Audit;
 pub use chart::rendered;
 pub use controllers::Controllers;
 pub use install::{apply, driver, folder, install, manifest, operator_rights};
-pub use policies::{enforced, policies};
+pub use policies::{enforced, policies, taken_up};
 pub use programs::programs;
 pub use server::{ApiServer, ISSUER};

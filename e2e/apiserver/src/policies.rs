@@ -14,7 +14,7 @@ use crate::install::manifest;
 /// What the last policy of all refuses.
 const MARK: &str = "vaultbind-test-enforced";
 
-/// How long policies may take to be in force; a second is usual.
+/// How long policies may take to be in force: usually a second, half a minute if a kind is new.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The project's own policies, as plain files.
@@ -25,21 +25,45 @@ pub fn policies() -> anyhow::Result<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../charts/vaultbind/policies");
     let mut all = String::new();
     for file in std::fs::read_dir(folder)? {
-        all.push_str(
-            "---
-",
-        );
+        all.push_str("---\n");
         all.push_str(&std::fs::read_to_string(file?.path())?);
     }
     Ok(all)
 }
 
-/// Waits until all policies that were made before are in force. The API server takes them up in their order, so
-/// one more is made, and waited for.
+/// Waits until all policies that were made before are in force, and the kinds of their parameters are known: the
+/// API server looks for new kinds twice a minute, and refuses until then all that such a policy matches.
+///
+/// # Errors
+/// When the API server refuses what marks it, or does not come to it.
+pub async fn enforced(server: &ApiServer) -> anyhow::Result<()> {
+    taken_up(server).await?;
+    let client = server.client()?;
+    let object = json!({
+        "apiVersion": "vaultbind.dev/v1alpha1",
+        "kind": "VaultBinding",
+        "metadata": {"name": MARK},
+        "spec": {
+            "vault": {"name": "kv-payments-prod", "tenantID": "contoso.example"},
+            "identity": {
+                "clientID": "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
+                "serviceAccountName": "payments",
+            },
+            "objects": [{"name": "db-password"}],
+        },
+    });
+    until(&client, &object, |said| {
+        !said.contains("failed to configure")
+    })
+    .await
+}
+
+/// Waits until the API server has looked at all policies that were made before. It takes them up in their order,
+/// so one more is made, and waited for.
 ///
 /// # Errors
 /// When the API server refuses it, or does not come to it.
-pub async fn enforced(server: &ApiServer) -> anyhow::Result<()> {
+pub async fn taken_up(server: &ApiServer) -> anyhow::Result<()> {
     let object = |kind: &str, spec: Value| {
         json!({
             "apiVersion": "admissionregistration.k8s.io/v1",
@@ -67,30 +91,24 @@ pub async fn enforced(server: &ApiServer) -> anyhow::Result<()> {
 
     let client = server.client()?;
     let marked = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": MARK}});
-    // Of a policy with a parameter its kind has to be known, too, or all that it matches is refused.
-    let parameter = json!({
-        "apiVersion": "vaultbind.dev/v1alpha1",
-        "kind": "VaultBinding",
-        "metadata": {"name": MARK},
-        "spec": {
-            "vault": {"name": "kv-payments-prod", "tenantID": "contoso.example"},
-            "identity": {
-                "clientID": "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
-                "serviceAccountName": "payments",
-            },
-            "objects": [{"name": "db-password"}],
-        },
-    });
+    until(&client, &marked, |said| said.contains(MARK)).await
+}
+
+/// Tries to create an object until what is said of it is as wanted.
+async fn until(
+    client: &Client,
+    object: &Value,
+    wanted: impl Fn(&str) -> bool,
+) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let refused = said(&client, &marked).await?.contains(MARK);
-        let parameter = said(&client, &parameter).await?;
-        if refused && !parameter.contains("failed to configure policy") {
+        let said = said(client, object).await?;
+        if wanted(&said) {
             return Ok(());
         }
         ensure!(
             Instant::now() < deadline,
-            "policies are not in force: {parameter}"
+            "policies are not in force: {said}"
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

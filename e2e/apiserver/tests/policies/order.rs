@@ -1,9 +1,7 @@
 //! Definitions and policies come and go in any order: a parameter's kind may be younger than its policy.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
-use vaultbind_apiserver::{ApiServer, folder, install, manifest, policies};
+use vaultbind_apiserver::{ApiServer, folder, install, manifest, policies, taken_up};
 
 use crate::actor::Actor;
 use crate::limits::class;
@@ -51,8 +49,8 @@ async fn works(server: &ApiServer) {
 async fn policies_may_be_older_than_the_definitions_and_outlive_them() {
     let server = ApiServer::start().await.unwrap();
     manifest(&server, &policies().unwrap()).await.unwrap();
-    // Long enough for the API server to find that there is no such kind.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // The API server has found that there is no such kind.
+    taken_up(&server).await.unwrap();
     install(&server, &folder()).await.unwrap();
     works(&server).await;
 
