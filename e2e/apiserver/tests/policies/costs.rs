@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::actor::{refused, says};
+use crate::actor::{annotations, refused, says};
 use crate::limits::{class, refusing};
 use crate::site::Tenant;
 
@@ -99,4 +99,56 @@ async fn patterns_with_several_stars_are_judged_as_far_as_can_be_paid() {
     });
     tenant.admin.try_create(&many).await.unwrap();
     refused("class-limits", tenant.admin.try_create(&few).await);
+}
+
+/// So many that the API server takes, near its limit of 256 KiB.
+fn many_annotations() -> Value {
+    let pairs =
+        (0..2000).map(|number| (format!("example.com/note-{number}"), json!("n".repeat(100))));
+    Value::Object(pairs.collect())
+}
+
+#[tokio::test]
+async fn large_pods_and_workloads_are_refreshed_and_restarted() {
+    let tenant = Tenant::with_mighty_operator("large-pods").await;
+    let volumes = (0..300).map(|number| json!({"name": format!("v{number}"), "emptyDir": {}}));
+    let spec = json!({
+        "containers": [{"name": "shop", "image": "none.example/shop"}],
+        "volumes": volumes.collect::<Value>(),
+    });
+    let mut pod = tenant.object("v1", "Pod", "large");
+    pod["metadata"]["annotations"] = many_annotations();
+    pod["spec"] = spec.clone();
+    tenant.editor.create(&pod).await.unwrap();
+    let refresh = annotations(&json!({"vaultbind.dev/refresh": "1"}));
+    tenant.operator.patch(&pod, &refresh).await.unwrap();
+    let other = annotations(&json!({"example.com/note-1999": "m"}));
+    refused("operator-pods", tenant.operator.patch(&pod, &other).await);
+
+    let mut workload = tenant.object("apps/v1", "Deployment", "large");
+    workload["metadata"]["annotations"] = many_annotations();
+    workload["spec"] = json!({
+        "selector": {"matchLabels": {"app": "shop"}},
+        "template": {
+            "metadata": {"labels": {"app": "shop"}, "annotations": many_annotations()},
+            "spec": spec,
+        },
+    });
+    tenant.editor.create(&workload).await.unwrap();
+    let template =
+        |value: &Value| json!({"spec": {"template": {"metadata": {"annotations": value}}}});
+    let restart = template(&json!({"vaultbind.dev/restartedAt": "1"}));
+    tenant.operator.patch(&workload, &restart).await.unwrap();
+    let other = template(&json!({"example.com/note-1999": "m"}));
+    refused(
+        "operator-workloads",
+        tenant.operator.patch(&workload, &other).await,
+    );
+
+    let there = tenant.managed("large");
+    tenant.operator.apply(&there).await.unwrap();
+    let notes = annotations(&many_annotations());
+    tenant.admin.patch(&there, &notes).await.unwrap();
+    let change = json!({"spec": {"provider": "azure"}});
+    refused("managed-classes", tenant.admin.patch(&there, &change).await);
 }
