@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::actor::{annotations, labels, refused, says};
+use crate::actor::{annotations, labels, refused, says, without_right};
 use crate::site::{Tenant, eventually};
 
 /// Makes a class, waits until it refuses this binding, and returns what is said then.
@@ -243,6 +243,9 @@ async fn a_class_that_was_tightened_refuses_changes_and_leaves_old_bindings_reac
         .unwrap();
     let change = json!({"spec": {"deletionPolicy": "Retain"}});
     refused("class-limits", editor.patch(&old, &change).await);
+    refused("class-limits", tenant.admin.patch(&old, &change).await);
+    without_right(tenant.reader.patch(&old, &change).await);
+    without_right(tenant.operator.patch(&old, &change).await);
     let comply = json!({"spec": {"objects": [{"name": "other-password"}]}});
     editor.patch(&old, &comply).await.unwrap();
     let back = json!({"spec": {"objects": [{"name": "db-password"}]}});

@@ -35,6 +35,7 @@ async fn a_class_is_named_only_by_those_who_may_use_it() {
         ],
     );
     without_right(tenant.reader.create(&binding).await);
+    without_right(tenant.operator.create(&binding).await);
 
     let rules = json!([{
         "apiGroups": ["vaultbind.dev"], "resources": ["vaultclasses"], "verbs": ["use"],
@@ -145,6 +146,8 @@ async fn a_binding_lends_nobody_an_identity() {
     let back = json!({"spec": {"identity": {"serviceAccountName": "payments"}}});
     refused("own-identity", clerk.patch(&shop, &back).await);
 
+    without_right(tenant.reader.create(&binding).await);
+    without_right(tenant.operator.create(&binding).await);
     tenant.editor.create(&binding).await.unwrap();
     without_right(tenant.reader.delete(&binding).await);
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::actor::without_right;
 use crate::site::{Tenant, site};
 
 /// What kubectl says when the administrator deletes a binding.
@@ -42,6 +43,8 @@ async fn a_binding_that_pods_mount_is_deleted_with_a_warning() {
                 .await
                 .unwrap();
         }
+        without_right(tenant.reader.delete(&binding).await);
+        without_right(tenant.operator.delete(&binding).await);
         let said = deleted(&tenant, name).await;
         match warned {
             true => {
