@@ -4,6 +4,7 @@
 pub mod identity;
 pub mod object;
 pub mod rotation;
+pub mod secret;
 pub mod vault;
 
 use kube::core::Rule;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use identity::{Audience, Identity, IdentityType};
 pub use object::{Decode, Expiry, File, Object, ObjectType, Part, Select, VersionRef};
 pub use rotation::{Rotation, RotationMode};
+pub use secret::{KubernetesSecret, OnConflict, SecretKey, SecretType};
 pub use vault::{Cloud, Vault};
 
 use crate::rules;
@@ -104,6 +106,10 @@ pub const MOST_VAULT_OBJECTS: i64 = 500;
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = secret::keys_come_from_objects(),
+    validation = secret::parts_are_of_certificates()
+)]
 pub struct VaultBindingSpec {
     /// What is done about this binding. `Apply` keeps the SecretProviderClass as wanted. `Plan` only
     /// writes what would be done into `status.plan`. `Suspend` leaves everything as it is, pins
@@ -132,6 +138,14 @@ pub struct VaultBindingSpec {
         validation = object::few_enough()
     )]
     pub objects: Vec<Object>,
+
+    /// Kubernetes Secrets made of the objects, for consumers that mount no volume: environment variables,
+    /// ingresses, image pulls. The operator reads the values as the workload, so it takes a class that admits
+    /// the types in `secretTypes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub secrets: Option<Vec<KubernetesSecret>>,
 
     /// When a new version reaches the pods.
     #[serde(default)]

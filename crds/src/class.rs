@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use selector::{NamespaceSelector, Requirement, SelectorOperator};
 
+use crate::binding::SecretType;
 use crate::binding::rotation::{
     DEFAULT_CHECK_INTERVAL, LONGEST_CHECK_INTERVAL, SHORTEST_CHECK_INTERVAL,
 };
@@ -88,9 +89,16 @@ pub struct VaultClassSpec {
     )]
     pub object_names: Option<Vec<String>>,
 
+    /// Types of Kubernetes Secrets that bindings may have the operator make. Default: none. What is in a
+    /// Secret can be read by whoever may read Secrets in the namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 5))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub secret_types: Option<Vec<SecretType>>,
+
     /// Who lists the versions in a vault. `Workload`: the operator with the workload's token, so it needs no
     /// role in the vault. `Operator`: the operator as itself, with the role Key Vault Reader; no token of
-    /// a ServiceAccount is asked for.
+    /// a ServiceAccount is asked for, so no Kubernetes Secrets can be made.
     #[serde(default)]
     pub detection: Detection,
 

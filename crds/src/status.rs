@@ -3,6 +3,7 @@
 
 mod condition;
 mod object;
+mod secret;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use condition::ConditionType;
 pub use object::{ObjectState, ObjectStatus, PodCount};
+pub use secret::{SecretState, SecretStatus};
 
 /// What is.
 #[derive(KubeSchema, Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
@@ -21,8 +23,9 @@ pub struct VaultBindingStatus {
     #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
 
-    /// `Ready`, `DriverReady`, `IdentityReady`, `AccessReady` and `ObjectsResolved` always; `Reconciling`,
-    /// `Stalled`, `ExpiringSoon` and `Throttled` only while they are true.
+    /// `Ready`, `DriverReady`, `IdentityReady`, `AccessReady` and `ObjectsResolved` always; `SecretsSynced`
+    /// with `spec.secrets`; `Reconciling`, `Stalled`, `ExpiringSoon` and `Throttled` only while they are
+    /// true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::schema")]
     pub conditions: Vec<Condition>,
@@ -36,6 +39,12 @@ pub struct VaultBindingStatus {
     #[schemars(length(max = 500))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into(), "objectName".into()]))]
     pub objects: Vec<ObjectStatus>,
+
+    /// The Kubernetes Secrets, also those that are no longer wanted and still there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 40))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub secrets: Vec<SecretStatus>,
 
     /// Where rotation stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]

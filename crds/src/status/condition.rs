@@ -17,6 +17,8 @@ pub enum ConditionType {
     AccessReady,
     /// Each object has a version that can be used.
     ObjectsResolved,
+    /// The Kubernetes Secrets have the pinned versions. Only with `spec.secrets`.
+    SecretsSynced,
     /// Work is being done, or waited for. Only while true.
     Reconciling,
     /// Nothing more is tried until somebody changes something; the message says what. Only while true.
@@ -29,12 +31,13 @@ pub enum ConditionType {
 
 impl ConditionType {
     /// Every type there is.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Ready,
         Self::DriverReady,
         Self::IdentityReady,
         Self::AccessReady,
         Self::ObjectsResolved,
+        Self::SecretsSynced,
         Self::Reconciling,
         Self::Stalled,
         Self::ExpiringSoon,
@@ -49,6 +52,7 @@ impl ConditionType {
             Self::IdentityReady => "IdentityReady",
             Self::AccessReady => "AccessReady",
             Self::ObjectsResolved => "ObjectsResolved",
+            Self::SecretsSynced => "SecretsSynced",
             Self::Reconciling => "Reconciling",
             Self::Stalled => "Stalled",
             Self::ExpiringSoon => "ExpiringSoon",

@@ -67,6 +67,7 @@ impl Summing<'_> {
                     ConditionType::IdentityReady => told(&findings.identity),
                     ConditionType::AccessReady => told(&findings.access),
                     ConditionType::ObjectsResolved => told(&findings.objects),
+                    ConditionType::SecretsSynced => None,
                     ConditionType::Reconciling => reconciling.as_ref().and_then(new),
                     ConditionType::Stalled => stalled.as_ref().and_then(new),
                     ConditionType::ExpiringSoon => findings.expiring.as_ref().and_then(new),

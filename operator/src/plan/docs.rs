@@ -39,6 +39,10 @@ const fn meaning(type_: ConditionType) -> &'static str {
         ConditionType::IdentityReady => "Entra takes the workload's token.",
         ConditionType::AccessReady => "The vault tells the caller its versions.",
         ConditionType::ObjectsResolved => "Each object has a version that can be used.",
+        ConditionType::SecretsSynced => {
+            "The Kubernetes Secrets of `spec.secrets` have the pinned versions, and those that are no longer \
+             wanted are gone. Only there with `spec.secrets`, or while one is still to go."
+        }
         ConditionType::Reconciling => "Work is being done, or waited for.",
         ConditionType::Stalled => {
             "Nothing more is tried until somebody changes the binding, its class or the cluster."

@@ -42,6 +42,7 @@ impl Parts<'_> {
             observed_generation: self.binding.metadata.generation,
             identity: Some(self.identity()),
             objects: self.objects(&counts),
+            secrets: Vec::new(),
             rotation: Some(self.rotation()),
             summary: Some(self.summary(pods)),
             plan: self.outcome.planned.clone(),

@@ -76,6 +76,28 @@ async fn every_rule_refuses_the_bad_and_takes_the_good() {
     println!("{} rows, {} rules", rows.len(), all.len());
 }
 
+#[tokio::test]
+async fn no_binding_asks_for_a_secret_that_kubernetes_trusts() {
+    for type_ in tables::secrets::NEVER {
+        for kind in [Kind::Binding, Kind::Class] {
+            let (field, patch) = match kind {
+                Kind::Binding => ("spec.secrets[0].type", tables::secrets::of_type(type_)),
+                Kind::Class => (
+                    "spec.secretTypes[0]",
+                    serde_json::json!({"secretTypes": [type_]}),
+                ),
+            };
+            let causes = causes(kind, &object(kind, &patch)).await;
+            assert!(
+                causes.iter().any(|cause| {
+                    cause.field == field && cause.message.contains("Unsupported value")
+                }),
+                "{type_}: {causes:?}"
+            );
+        }
+    }
+}
+
 fn rule_of(kind: Kind, cause: &Cause) -> Option<CelRule> {
     schema::rules(kind)
         .into_iter()

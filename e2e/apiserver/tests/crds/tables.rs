@@ -1,6 +1,7 @@
 //! Good and bad examples of each rule.
 
 mod objects;
+pub(crate) mod secrets;
 
 use serde_json::{Value, json};
 
@@ -35,7 +36,14 @@ fn values(texts: &[&str], patch: impl Fn(&str) -> Value) -> Vec<Value> {
 
 /// The rows of VaultBinding.
 pub(crate) fn binding() -> Vec<Row> {
-    [vault(), identity(), rest(), objects::rows()].concat()
+    [
+        vault(),
+        identity(),
+        rest(),
+        objects::rows(),
+        secrets::rows(),
+    ]
+    .concat()
 }
 
 fn vault() -> Vec<Row> {
