@@ -31,9 +31,10 @@ use vaultbind_proto::MountRequest;
 pub use error::{EntryRef, Place, Quoted, RequestError};
 pub use mode::{FileMode, ModeError};
 pub use objects::Classes;
-pub use parts::{Part, Parts, PartsError};
+pub use parts::{Parts, PartsError};
 pub use path::{FilePath, PathError};
 pub use vault_uri::VaultUriError;
+pub use vaultbind_render::{Encoding, Format, Part};
 
 /// What holds where a SecretProviderClass says nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -132,28 +133,6 @@ pub struct Object {
     pub parts: Parts,
     /// Whether the volume does without it while it is missing or disabled.
     pub optional: bool,
-}
-
-/// How a secret's text becomes the bytes of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Encoding {
-    /// The text as it is.
-    #[default]
-    Utf8,
-    /// The text is base64 of the bytes.
-    Base64,
-    /// The text is hexadecimal of the bytes.
-    Hex,
-}
-
-/// What a certificate read as a secret becomes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Format {
-    /// PEM blocks; a PFX is converted.
-    #[default]
-    Pem,
-    /// A PFX as the vault serves it.
-    Pfx,
 }
 
 impl Object {

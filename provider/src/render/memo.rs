@@ -12,10 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hmac;
 use ring::rand::SystemRandom;
+use vaultbind_render::{Error, Opened, Opening};
 use zeroize::Zeroizing;
 
-use super::RenderError;
-use super::opening::{Opened, Opening};
 use crate::lru::{Limits, Lru};
 
 const LIMITS: Limits = Limits {
@@ -25,7 +24,7 @@ const LIMITS: Limits = Limits {
 
 type Name = [u8; 32];
 /// An encrypted text, or why there is none.
-type Kept = Result<Arc<[u8]>, RenderError>;
+type Kept = Result<Arc<[u8]>, Error>;
 
 /// The PFX files that were opened last, also those that cannot be opened.
 pub(super) struct Memo {
@@ -59,7 +58,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Memo {
     /// What `value` was opened to before, in this way.
-    pub(super) fn get(&self, value: &[u8], how: Opening) -> Option<Result<Opened, RenderError>> {
+    pub(super) fn get(&self, value: &[u8], how: Opening) -> Option<Result<Opened, Error>> {
         let (name, key) = self.place(value, how)?;
         self.find(&name, &key)
     }
@@ -69,8 +68,8 @@ impl Memo {
         &self,
         value: &[u8],
         how: Opening,
-        open: impl FnOnce() -> Result<Opened, RenderError>,
-    ) -> Result<Opened, RenderError> {
+        open: impl FnOnce() -> Result<Opened, Error>,
+    ) -> Result<Opened, Error> {
         let Some((name, key)) = self.place(value, how) else {
             return open();
         };
@@ -110,7 +109,7 @@ impl Memo {
         Some((*name, Zeroizing::new(key.try_into().ok()?)))
     }
 
-    fn find(&self, name: &Name, key: &[u8; 32]) -> Option<Result<Opened, RenderError>> {
+    fn find(&self, name: &Name, key: &[u8; 32]) -> Option<Result<Opened, Error>> {
         let kept = lock(&self.entries).get(name)?.clone();
         match kept {
             Ok(sealed) => unseal(key, &sealed).map(Ok),
@@ -200,7 +199,7 @@ mod tests {
         }
     }
 
-    fn never() -> Result<Opened, RenderError> {
+    fn never() -> Result<Opened, Error> {
         panic!("opened again")
     }
 
@@ -228,9 +227,9 @@ mod tests {
     #[test]
     fn what_cannot_be_opened_is_remembered_as_such() {
         let memo = Memo::default();
-        let broken = || Err(RenderError::PfxNotBase64);
+        let broken = || Err(Error::PfxNotBase64);
         let first = memo.get_or_open(b"pfx", CHAIN, broken);
-        assert_eq!(first, Err(RenderError::PfxNotBase64));
+        assert_eq!(first, Err(Error::PfxNotBase64));
         assert_eq!(memo.get_or_open(b"pfx", CHAIN, never), first);
     }
 

@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use tracing::Instrument as _;
 use vaultbind_keyvault::{Fetched, Sensitive};
+use vaultbind_render::{Error, Opened, Opening};
 
 use super::memo::Memo;
-use super::opening::{Opened, Opening};
 use super::places::{NoResult, Places};
-use super::{RenderError, RenderOptions, Rendered, certificate, render_with};
+use super::{RenderError, RenderOptions, Rendered, render_with, to_open};
 use crate::request::Object;
 
 /// Renders the objects of mounts.
@@ -70,10 +70,10 @@ impl Renderer {
         fetched: &[F],
         deadline: Instant,
     ) -> Result<Vec<Rendered>, RenderFailure> {
-        let mut opened: Vec<Option<Result<Opened, RenderError>>> = Vec::new();
+        let mut opened: Vec<Option<Result<Opened, Error>>> = Vec::new();
         let mut cold: Vec<(usize, Sensitive, Opening)> = Vec::new();
         for (index, (object, fetched)) in objects.iter().zip(fetched).enumerate() {
-            let closed = certificate::to_open(object, fetched.borrow(), self.options);
+            let closed = to_open(object, fetched.borrow(), self.options);
             let known = closed.and_then(|(value, how)| self.memo.get(value.expose(), how));
             if let (Some((value, how)), None) = (closed, &known) {
                 cold.push((index, value.clone(), how));
@@ -105,7 +105,7 @@ impl Renderer {
         &self,
         cold: Vec<(usize, Sensitive, Opening)>,
         deadline: Instant,
-    ) -> Result<Vec<(usize, Result<Opened, RenderError>)>, RenderFailure> {
+    ) -> Result<Vec<(usize, Result<Opened, Error>)>, RenderFailure> {
         let memo = Arc::clone(&self.memo);
         let caller = Arc::new(());
         let wanted = Arc::downgrade(&caller);

@@ -1,5 +1,6 @@
 use vaultbind_keyvault::text::is_unprintable;
-use vaultbind_keyvault::{Content, Fetched, Sensitive, Validity};
+use vaultbind_keyvault::{Content, Fetched, PublicKey, Sensitive, Validity};
+use vaultbind_pki::pem;
 
 use super::*;
 use crate::request::{Encoding, Format, Object, Part, Parts};
@@ -60,7 +61,7 @@ fn error(object: &Object, fetched: &Fetched) -> RenderError {
 
 #[test]
 fn a_secret_is_mounted_as_it_is_or_decoded() {
-    type Case<'a> = (Encoding, &'a str, Result<&'a [u8], RenderError>);
+    type Case<'a> = (Encoding, &'a str, Result<&'a [u8], Error>);
     let cases: [Case<'_>; 14] = [
         (Encoding::Utf8, "pässword\n", Ok("pässword\n".as_bytes())),
         (Encoding::Utf8, "", Ok(b"")),
@@ -70,20 +71,20 @@ fn a_secret_is_mounted_as_it_is_or_decoded() {
         // The bits left over are not checked, as in Go's decoder.
         (Encoding::Base64, "YR==", Ok(b"a")),
         (Encoding::Base64, "", Ok(b"")),
-        (Encoding::Base64, "YQ", Err(RenderError::NotBase64)),
-        (Encoding::Base64, "YQ== ", Err(RenderError::NotBase64)),
-        (Encoding::Base64, "_-8=", Err(RenderError::NotBase64)),
+        (Encoding::Base64, "YQ", Err(Error::NotBase64)),
+        (Encoding::Base64, "YQ== ", Err(Error::NotBase64)),
+        (Encoding::Base64, "_-8=", Err(Error::NotBase64)),
         (Encoding::Hex, "00fF", Ok(&[0, 255])),
-        (Encoding::Hex, "0", Err(RenderError::NotHex)),
-        (Encoding::Hex, "0x00", Err(RenderError::NotHex)),
-        (Encoding::Hex, "00\n", Err(RenderError::NotHex)),
+        (Encoding::Hex, "0", Err(Error::NotHex)),
+        (Encoding::Hex, "0x00", Err(Error::NotHex)),
+        (Encoding::Hex, "00\n", Err(Error::NotHex)),
     ];
     for (encoding, value, expected) in cases {
         let object = object(encoding, Format::Pem);
         let rendered = render(&object, &secret(value), RenderOptions::default());
         match (rendered, expected) {
             (Ok(rendered), Ok(bytes)) => assert_eq!(files(&rendered), [("tls/web", bytes)]),
-            (Err(error), Err(expected)) => assert_eq!(error, expected, "{value}"),
+            (Err(error), Err(expected)) => assert_eq!(error.0, expected, "{value}"),
             (rendered, expected) => panic!("{value}: {:?} {expected:?}", rendered.err()),
         }
     }
@@ -394,7 +395,7 @@ async fn a_pfx_is_opened_once_for_its_parts_and_for_the_whole() {
         matches!(
             &failure,
             Some(RenderFailure::Object {
-                error: RenderError::PfxForParts(_),
+                error: RenderError(Error::PfxForParts(_)),
                 ..
             })
         ),

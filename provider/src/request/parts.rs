@@ -1,60 +1,9 @@
 //! The field `parts` of an entry: which files a certificate becomes.
 
 use vaultbind_keyvault::ObjectType;
+use vaultbind_render::Part;
 
 use super::error::Quoted;
-
-/// A file that can be made of a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// The leaf and its intermediates.
-    FullChain,
-    /// The private key.
-    PrivateKey,
-    /// Whom to trust.
-    Ca,
-    /// The leaf alone.
-    Leaf,
-    /// The PFX.
-    Pfx,
-}
-
-impl Part {
-    /// Every part there is, in the order of their files.
-    pub const ALL: [Self; 5] = [
-        Self::FullChain,
-        Self::PrivateKey,
-        Self::Ca,
-        Self::Leaf,
-        Self::Pfx,
-    ];
-
-    /// How a class names it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::FullChain => "FullChain",
-            Self::PrivateKey => "PrivateKey",
-            Self::Ca => "CA",
-            Self::Leaf => "Leaf",
-            Self::Pfx => "PFX",
-        }
-    }
-
-    /// Its file, in the entry's folder.
-    pub fn file(self) -> &'static str {
-        match self {
-            Self::FullChain => "tls.crt",
-            Self::PrivateKey => "tls.key",
-            Self::Ca => "ca.crt",
-            Self::Leaf => "leaf.crt",
-            Self::Pfx => "tls.p12",
-        }
-    }
-
-    fn bit(self) -> u8 {
-        1 << self as u8
-    }
-}
 
 /// A set of parts; without any, an object is one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -92,10 +41,14 @@ pub enum PartsError {
     },
 }
 
+fn bit(part: Part) -> u8 {
+    1 << part as u8
+}
+
 impl Parts {
     /// These.
     pub fn of(parts: &[Part]) -> Self {
-        Self(parts.iter().fold(0, |bits, part| bits | part.bit()))
+        Self(parts.iter().fold(0, |bits, part| bits | bit(*part)))
     }
 
     /// Reads names with commas between them. Blank is none.
@@ -112,7 +65,7 @@ impl Parts {
             if parts.contains(part) {
                 return Err(PartsError::Twice { part: part.name() });
             }
-            parts.0 |= part.bit();
+            parts.0 |= bit(part);
         }
         Ok(parts)
     }
@@ -145,7 +98,7 @@ impl Parts {
 
     /// Whether this one is among them.
     pub fn contains(self, part: Part) -> bool {
-        self.0 & part.bit() != 0
+        self.0 & bit(part) != 0
     }
 
     /// Those that there are, in the order of their files.
@@ -157,12 +110,7 @@ impl Parts {
 
     /// Whether they are in the certificate's secret only: chain and key are nowhere else.
     pub fn need_secret(self) -> bool {
-        self.0 & !Part::Leaf.bit() != 0
-    }
-
-    /// Whether they are more than the secret as it is.
-    pub fn need_opening(self) -> bool {
-        self.need_secret() && self.0 != Part::Pfx.bit()
+        self.iter().any(|part| part.read_as() == ObjectType::Secret)
     }
 
     /// Tells sets of parts apart in an object's version: 8 hexadecimal digits.
@@ -196,21 +144,16 @@ mod tests {
     }
 
     #[test]
-    fn only_the_leaf_can_do_without_the_secret_and_only_the_pfx_without_opening_it() {
-        for (text, secret, opening) in [
-            ("", false, false),
-            ("Leaf", false, false),
-            ("PFX", true, false),
-            ("PFX,Leaf", true, true),
-            ("CA", true, true),
-            ("FullChain,PrivateKey", true, true),
+    fn only_the_leaf_can_do_without_the_secret() {
+        for (text, secret) in [
+            ("", false),
+            ("Leaf", false),
+            ("PFX", true),
+            ("PFX,Leaf", true),
+            ("CA", true),
+            ("FullChain,PrivateKey", true),
         ] {
-            let parts = Parts::parse(text).unwrap();
-            assert_eq!(
-                (parts.need_secret(), parts.need_opening()),
-                (secret, opening),
-                "{text}"
-            );
+            assert_eq!(Parts::parse(text).unwrap().need_secret(), secret, "{text}");
         }
     }
 

@@ -1,14 +1,16 @@
 //! A certificate's secret as PEM text: its keys, then its certificates. Deriving the keys of a PFX is
 //! the one step of rendering that costs.
 
+use std::fmt;
+
 use vaultbind_pki::{chain, pem, pkcs12, private_key};
 use zeroize::Zeroizing;
 
-use super::{RenderError, decode};
+use crate::{Error, decode};
 
 /// How a secret is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Opening {
+pub enum Opening {
     /// As the base64 of a PFX; with `chain`, its certificates go from leaf to root.
     Pfx {
         /// Whether they are put in order.
@@ -19,28 +21,43 @@ pub(super) enum Opening {
 }
 
 /// What is in a certificate's secret: its keys first, then its certificates.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Opened {
-    pub(super) text: Zeroizing<String>,
+#[derive(Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// As PEM.
+    pub text: Zeroizing<String>,
     /// The certificates were to be ordered and do not all belong to one chain.
-    pub(super) incomplete: bool,
+    pub incomplete: bool,
     /// The certificates were ordered, and none is the key's.
-    pub(super) foreign_key: bool,
+    pub foreign_key: bool,
     /// How many of the certificates are the chain; 0 if they were not ordered.
-    pub(super) chain: u32,
+    pub chain: u32,
+}
+
+/// Without the text, which has keys in it.
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened")
+            .field("incomplete", &self.incomplete)
+            .field("foreign_key", &self.foreign_key)
+            .field("chain", &self.chain)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Opening {
     /// Tells the ways apart.
-    pub(super) fn tag(self) -> u8 {
+    pub fn tag(self) -> u8 {
         match self {
             Self::Pfx { chain } => u8::from(chain),
             Self::Pem => 2,
         }
     }
 
-    /// Opens a secret's value.
-    pub(super) fn open(self, value: &[u8]) -> Result<Opened, RenderError> {
+    /// Opens a secret's value. A PFX can cost as much computing as its author likes, up to a limit.
+    ///
+    /// # Errors
+    /// [`Error::PfxNotBase64`] and [`Error::Pfx`].
+    pub fn open(self, value: &[u8]) -> Result<Opened, Error> {
         match self {
             Self::Pfx { chain } => pfx(value, chain),
             Self::Pem => Ok(pem(value)),
@@ -48,10 +65,10 @@ impl Opening {
     }
 }
 
-fn pfx(base64: &[u8], chain: bool) -> Result<Opened, RenderError> {
-    let der = decode::base64(base64).ok_or(RenderError::PfxNotBase64)?;
+fn pfx(base64: &[u8], chain: bool) -> Result<Opened, Error> {
+    let der = decode::base64(base64).ok_or(Error::PfxNotBase64)?;
     let der = Zeroizing::new(der);
-    let contents = pkcs12::decode(&der, "").map_err(RenderError::Pfx)?;
+    let contents = pkcs12::decode(&der, "").map_err(Error::Pfx)?;
     Ok(text(&contents.keys, contents.certificates, chain))
 }
 

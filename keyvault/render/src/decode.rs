@@ -4,11 +4,10 @@
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use bytes::Bytes;
+use vaultbind_keyvault::Sensitive;
 use zeroize::Zeroizing;
 
-use super::RenderError;
-use crate::request::Encoding;
+use crate::{Encoding, Error};
 
 /// Padding is required; the bits that padding leaves over may be anything.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -30,12 +29,14 @@ pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The bytes that a secret's text stands for.
-pub(super) fn value(text: &[u8], encoding: Encoding) -> Result<Bytes, RenderError> {
+pub(super) fn value(text: &Sensitive, encoding: Encoding) -> Result<Sensitive, Error> {
     match encoding {
-        Encoding::Utf8 => Ok(Bytes::copy_from_slice(text)),
-        Encoding::Base64 => base64(text).map(Bytes::from).ok_or(RenderError::NotBase64),
-        Encoding::Hex => hex::decode(text)
-            .map(Bytes::from)
-            .map_err(|_| RenderError::NotHex),
+        Encoding::Utf8 => Ok(text.clone()),
+        Encoding::Base64 => base64(text.expose())
+            .map(Sensitive::new)
+            .ok_or(Error::NotBase64),
+        Encoding::Hex => hex::decode(text.expose())
+            .map(Sensitive::new)
+            .map_err(|_| Error::NotHex),
     }
 }
