@@ -8,7 +8,7 @@ mod azure;
 mod fetch;
 mod token;
 
-pub use fetch::{FetchError, FetchProblem, Forbidden};
+pub use fetch::{FetchError, FetchProblem, Forbidden, Reader};
 pub use token::{TokenError, TokenProblem};
 
 pub(crate) use azure::Refusal;

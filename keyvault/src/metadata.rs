@@ -1,6 +1,7 @@
 //! What a vault says of its objects without their values: names, versions, attributes, tags.
 //!
-//! [`Metadata`] asks, by list calls alone; [`page`] understands what comes; [`caller`] has the tokens.
+//! [`Metadata`] asks by list calls; [`page`] understands what comes; [`caller`] has the tokens. With the
+//! same tokens a workload can also [read a version](value), which the list calls never do.
 
 mod caller;
 mod client;
@@ -8,6 +9,7 @@ mod error;
 mod page;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,6 +20,7 @@ use crate::{ObjectName, ObjectType, Validity, VersionId};
 pub use caller::{Caller, IdentitySource, NoProof, NoToken, Whose};
 pub use client::{Asking, Metadata, MetadataOptions};
 pub use error::{AskError, ListError};
+pub use value::ValueError;
 
 /// What a vault says of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

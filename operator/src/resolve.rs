@@ -1,5 +1,6 @@
 //! What a vault's metadata says about the objects of a binding: a [`Question`] becomes an
-//! [`Answer`]. Values are never asked for.
+//! [`Answer`] without any value. [Values] are another question: those of exact versions, for Kubernetes
+//! Secrets, as the workload only, and not remembered.
 //!
 //! What one caller sees of one type of objects in one vault lies on a [`shelf`], shared by all bindings
 //! that ask as it. What is new enough is told from there. Otherwise one of those who wait looks the
@@ -19,6 +20,7 @@ mod shelf;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod values;
 mod who;
 
 use std::collections::{BTreeMap, HashMap};
@@ -27,6 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 use vaultbind_crds::binding::ObjectType;
 use vaultbind_keyvault::AllowedHost;
 use vaultbind_keyvault::metadata::{Caller, Metadata, NoToken};
@@ -39,6 +42,7 @@ use who::Who;
 pub use observer::{ResolveObserver, Source, Sweep};
 pub use own::OwnIdentity;
 pub use service_account::{KubeTokens, Tokens};
+pub use values::{NoValues, ValueError, Values, Wanted};
 
 /// What nobody has asked for as long as this is forgotten.
 const KEEP_FOR: Duration = Duration::from_secs(60 * 60);
@@ -76,6 +80,8 @@ pub struct Resolver {
     tokens: Arc<dyn Tokens>,
     own: Option<Arc<OwnIdentity>>,
     options: ResolverOptions,
+    /// Opening a PFX takes a processor for a while; this is the one that it may have.
+    opening: Arc<Semaphore>,
     memory: Mutex<Memory>,
 }
 
@@ -125,6 +131,7 @@ impl Resolver {
             tokens,
             own: own.map(Arc::new),
             options,
+            opening: Arc::new(Semaphore::new(1)),
             memory: Mutex::new(Memory {
                 shelves: HashMap::new(),
                 workloads: HashMap::new(),
@@ -139,11 +146,11 @@ impl Resolver {
     pub async fn resolve(&self, question: &Question, max_age: Duration) -> Answer {
         let arrived = Instant::now();
         self.tidy(arrived);
-        let who = match self.who(question, arrived) {
+        let who = match self.who(&question.asker, question.requests_per_second, arrived) {
             Ok(who) => who,
-            Err(answer) => {
+            Err(nobody) => {
                 self.answered(Source::NoToken);
-                return *answer;
+                return nobody.answer(question);
             }
         };
         let parts = wants(question).into_iter().map(|(object_type, wants)| {

@@ -19,6 +19,8 @@ pub struct FetchError {
     pub object: ObjectId,
     /// Whether the secret was read for the sake of its certificate.
     pub of_certificate: bool,
+    /// Who read, and so whose fields the remedy is about.
+    pub reader: Reader,
     /// The vault's host.
     pub host: String,
     /// The vault's name; of an allowed host elsewhere the host.
@@ -31,6 +33,54 @@ pub struct FetchError {
     pub code: Option<String>,
     /// For the log: Azure's id of the request.
     pub request_id: Option<String>,
+}
+
+/// Who reads objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// The provider, for a pod that mounts a SecretProviderClass.
+    Provider,
+    /// The operator, for a Kubernetes Secret of a VaultBinding.
+    Operator,
+}
+
+/// The words of a reader.
+struct Words {
+    program: &'static str,
+    /// What the network lets through or not.
+    place: &'static str,
+    kind: &'static str,
+    version: &'static str,
+    cloud: &'static str,
+    /// What becomes of it after an outage.
+    again: &'static str,
+    /// What a key without a public part is of no use for.
+    purpose: &'static str,
+}
+
+impl Reader {
+    const fn words(self) -> Words {
+        match self {
+            Self::Provider => Words {
+                program: "provider",
+                place: "this node",
+                kind: "objectType",
+                version: "objectVersion",
+                cloud: "cloudName",
+                again: "the mount is tried again",
+                purpose: "to mount",
+            },
+            Self::Operator => Words {
+                program: "operator",
+                place: "the operator",
+                kind: "type",
+                version: "version",
+                cloud: "cloud",
+                again: "they are tried again",
+                purpose: "to copy",
+            },
+        }
+    }
 }
 
 /// Why an object could not be read.
@@ -101,6 +151,7 @@ impl FetchError {
             problem,
             object: object.clone(),
             of_certificate: false,
+            reader: Reader::Provider,
             host: host.to_owned(),
             vault: session.vault().name().to_owned(),
             identity: identity.to_owned(),
@@ -284,6 +335,15 @@ impl std::error::Error for FetchError {}
 
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Words {
+            program,
+            place,
+            kind: kind_field,
+            version: version_field,
+            cloud: cloud_field,
+            again,
+            purpose,
+        } = self.reader.words();
         let identity = &self.identity;
         let vault = shortened(&self.vault, VAULT_CHARS);
         let host = shortened(&self.host, HOST_CHARS);
@@ -304,13 +364,13 @@ impl fmt::Display for FetchError {
         match &self.problem {
             FetchProblem::NotFound => write!(
                 f,
-                "{object} was not found in vault {vault}: check objectName, objectType and \
-                 objectVersion, or recover it if it was deleted"
+                "{object} was not found in vault {vault}: check objectName, {kind_field} and \
+                 {version_field}, or recover it if it was deleted"
             ),
             FetchProblem::Disabled => write!(
                 f,
                 "{object} in vault {vault} is disabled: enable it, or name an enabled version in \
-                 objectVersion"
+                 {version_field}"
             ),
             FetchProblem::Forbidden(Forbidden::Role) => {
                 let (action, role) = match self.object.object_type {
@@ -342,12 +402,12 @@ impl fmt::Display for FetchError {
             }
             FetchProblem::Forbidden(Forbidden::Firewall) => write!(
                 f,
-                "the firewall of vault {vault} does not admit this node: add the cluster's \
+                "the firewall of vault {vault} does not admit {place}: add the cluster's \
                  outbound address or subnet to the vault's networking rules"
             ),
             FetchProblem::Forbidden(Forbidden::PrivateOnly) => write!(
                 f,
-                "vault {vault} admits private endpoints only and this node does not come through \
+                "vault {vault} admits private endpoints only and {place} does not come through \
                  one: check the private endpoint and that DNS resolves {host} to it"
             ),
             FetchProblem::Forbidden(Forbidden::Other) => write!(
@@ -365,30 +425,30 @@ impl fmt::Display for FetchError {
                 other_tenant: false,
             } => write!(
                 f,
-                "vault {vault} rejected the token of {identity} (HTTP 401): check cloudName and \
-                 tenantID; the provider's log has the request id"
+                "vault {vault} rejected the token of {identity} (HTTP 401): check {cloud_field} and \
+                 tenantID; the {program}'s log has the request id"
             ),
             // Which object is hit changes from try to try, so it is for the log.
             FetchProblem::Throttled => write!(
                 f,
                 "vault {vault} throttles requests (HTTP 429), so not all objects could be read in \
-                 time; the mount is tried again"
+                 time; {again}"
             ),
             FetchProblem::Failing(status) => write!(
                 f,
-                "vault {vault} fails with HTTP {status}, so not all objects could be read; the \
-                 mount is tried again"
+                "vault {vault} fails with HTTP {status}, so not all objects could be read; \
+                 {again}"
             ),
             FetchProblem::Refused { status, code } => write!(
                 f,
                 "vault {vault} refused the request for {object} (HTTP {status}, {code}): check \
-                 objectName and objectVersion"
+                 objectName and {version_field}"
             ),
             FetchProblem::Unreachable(unreachable) => {
                 write!(
                     f,
                     "vault {vault} cannot be read: {unreachable}{}",
-                    remedy(unreachable, "provider")
+                    remedy(unreachable, program)
                 )
             }
             FetchProblem::BadAnswer { what } => write!(
@@ -399,12 +459,12 @@ impl fmt::Display for FetchError {
             FetchProblem::NotIssued => write!(
                 f,
                 "{object} in vault {vault} is not issued: complete its creation (az keyvault \
-                 certificate pending show), or name an issued version in objectVersion"
+                 certificate pending show), or name an issued version in {version_field}"
             ),
             FetchProblem::UnsupportedKey { kind } => write!(
                 f,
-                "{object} in vault {vault} has key type {}, which has no public part to \
-                 mount: use an RSA or EC key",
+                "{object} in vault {vault} has key type {}, which has no public part \
+                 {purpose}: use an RSA or EC key",
                 printable(kind, 30)
             ),
         }

@@ -9,7 +9,7 @@ use azure_core::http::headers::{ACCEPT, AUTHORIZATION, USER_AGENT};
 use azure_core::http::{Method, Request};
 use url::Url;
 
-use super::caller::{Caller, Holding, IdentitySource};
+use super::caller::{Caller, Holding, IdentitySource, NoToken};
 use super::error::{AskError, ListError};
 use super::page::{self, Item, Page};
 use super::{List, Listed, Listing, Version};
@@ -18,7 +18,7 @@ use crate::identity::VaultToken;
 use crate::session::{Session, Tally};
 use crate::{ObjectName, ObjectType, Transport, VaultHost};
 
-/// How list calls are made.
+/// How vaults are asked.
 #[derive(Debug, Clone)]
 pub struct MetadataOptions {
     /// How long one request may take, tries and waiting included.
@@ -63,9 +63,10 @@ impl fmt::Debug for Asking<'_> {
     }
 }
 
-/// Lists what vaults hold. Values are never asked for. Cheap to share, made once.
+/// Lists what vaults hold, and reads versions of it as workloads. Keeps tokens, and nothing of what
+/// vaults say. Cheap to share, made once.
 pub struct Metadata {
-    transport: Arc<Transport>,
+    pub(super) transport: Arc<Transport>,
     pub(super) options: MetadataOptions,
     callers: Mutex<HashMap<Caller, Holding>>,
 }
@@ -185,17 +186,14 @@ impl Metadata {
         Ok(listing)
     }
 
-    /// One page; with a new token if the vault does not take the one there is.
+    /// One page.
     async fn page(
         self: &Arc<Self>,
         asking: &Asking<'_>,
         list: &List,
         url: &Url,
     ) -> Result<Page, AskError> {
-        let mut again = true;
-        loop {
-            let token = self.token(asking).await.map_err(AskError::NoToken)?;
-            let session = self.session(asking.caller, asking.vault, asking.tally);
+        let get = |session: Arc<Session>, token: Arc<VaultToken>| async move {
             let error = match get(&session, &token, url).await {
                 Ok(page) => return Ok(page),
                 Err(error) => error.into_list_error(asking, list),
@@ -208,13 +206,37 @@ impl Metadata {
                 request_id = error.request_id,
                 "list refused"
             );
+            Err(AskError::from(error))
+        };
+        let problem = |error: &AskError| match error {
+            AskError::List(error) => Some(error.problem.clone()),
+            AskError::NoToken(_) => None,
+        };
+        self.with_token(asking, get, problem).await
+    }
+
+    /// Asks with the caller's token; once more with a new one if the vault does not take that.
+    pub(super) async fn with_token<T, E: From<Arc<NoToken>>, F: Future<Output = Result<T, E>>>(
+        self: &Arc<Self>,
+        asking: &Asking<'_>,
+        ask: impl Fn(Arc<Session>, Arc<VaultToken>) -> F,
+        problem: impl Fn(&E) -> Option<FetchProblem>,
+    ) -> Result<T, E> {
+        let mut again = true;
+        loop {
+            let token = self.token(asking).await?;
+            let session = self.session(asking.caller, asking.vault, asking.tally);
+            let error = match ask(session, Arc::clone(&token)).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
             let other_tenant = false;
-            let rejected = error.problem == FetchProblem::TokenRejected { other_tenant };
+            let rejected = problem(&error) == Some(FetchProblem::TokenRejected { other_tenant });
             if rejected && self.reject(asking.caller, &token) && again {
                 again = false;
                 continue;
             }
-            return Err(error.into());
+            return Err(error);
         }
     }
 

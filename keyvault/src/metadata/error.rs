@@ -40,6 +40,12 @@ pub enum AskError {
     List(Arc<ListError>),
 }
 
+impl From<Arc<NoToken>> for AskError {
+    fn from(error: Arc<NoToken>) -> Self {
+        Self::NoToken(error)
+    }
+}
+
 impl From<ListError> for AskError {
     fn from(error: ListError) -> Self {
         Self::List(Arc::new(error))

@@ -32,22 +32,63 @@ impl Who {
     }
 }
 
+/// Why nobody can ask.
+pub(super) enum Nobody {
+    /// There is nothing to prove who asks.
+    NoProof(NoProof),
+    /// There can be no such identity.
+    NoIdentity(Arc<TokenError>),
+    /// No token may go to the host.
+    Host(NotAllowed),
+}
+
+/// A host to which no token may go.
+pub(super) struct NotAllowed {
+    pub(super) host: String,
+    pub(super) identity: String,
+    expected: String,
+}
+
+impl NotAllowed {
+    pub(super) fn problem(&self) -> FetchProblem {
+        FetchProblem::Unreachable(Unreachable::WrongHost {
+            host: self.host.clone(),
+            expected: self.expected.clone(),
+        })
+    }
+}
+
+impl Nobody {
+    /// What a question is told.
+    pub(super) fn answer(self, question: &Question) -> Answer {
+        match self {
+            Self::NoProof(missing) => Answer::NoServiceAccountToken(missing),
+            Self::NoIdentity(error) => Answer::NoToken(error, Subject::default()),
+            Self::Host(host) => not_allowed(question, &host),
+        }
+    }
+}
+
 impl Resolver {
-    /// Who asks; or the answer, if nobody can.
-    pub(super) fn who(&self, question: &Question, now: Instant) -> Result<Who, Box<Answer>> {
-        let asker = &question.asker;
+    /// Who asks, with the smallest budget of those who ask there.
+    pub(super) fn who(
+        &self,
+        asker: &Asker,
+        requests_per_second: u32,
+        now: Instant,
+    ) -> Result<Who, Nobody> {
         let cloud = asker.cloud;
-        let vault = self.vault(question)?;
+        let vault = self.vault(asker)?;
         let mut memory = self.memory();
-        let requests_per_second = memory.budget(vault.host(), question.requests_per_second, now);
+        let requests_per_second = memory.budget(vault.host(), requests_per_second, now);
         let (whose, source, workload): (_, Arc<dyn IdentitySource>, _) = match &asker.caller {
             observed::Caller::Operator => {
                 let own = self.own.clone().ok_or_else(|| {
-                    Box::new(Answer::NoServiceAccountToken(NoProof::lasting(
+                    Nobody::NoProof(NoProof::lasting(
                         "the class wants the operator to ask as itself (detection: Operator), but \
                          it has no identity: give it one by operator.azure.clientID and \
                          operator.azure.tenantID, or set detection: Workload",
-                    )))
+                    ))
                 })?;
                 (Whose::Own, own, None)
             }
@@ -104,8 +145,8 @@ impl Resolver {
     }
 
     /// The one place where a vault's name or host becomes the host that is asked.
-    fn vault(&self, question: &Question) -> Result<VaultHost, Box<Answer>> {
-        let Asker { cloud, vault, .. } = &question.asker;
+    fn vault(&self, asker: &Asker) -> Result<VaultHost, Nobody> {
+        let Asker { cloud, vault, .. } = asker;
         let (host, known) = match vault {
             VaultRef::Name(name) => {
                 let host = format!("{name}.{}", cloud.vault_suffix());
@@ -124,13 +165,20 @@ impl Resolver {
             .parse::<AllowedHost>()
             .ok()
             .filter(|host| self.options.allowed_hosts.contains(host));
-        allowed
-            .map(|host| VaultHost::from(&host))
-            .ok_or_else(|| Box::new(not_allowed(question, &host)))
+        allowed.map(|host| VaultHost::from(&host)).ok_or_else(|| {
+            Nobody::Host(NotAllowed {
+                host,
+                identity: identity(asker),
+                expected: format!(
+                    "vaults of {} and hosts that the operator allows",
+                    cloud.vault_suffix()
+                ),
+            })
+        })
     }
 }
 
-fn whose(asker: &Asker) -> Result<Whose, Box<Answer>> {
+fn whose(asker: &Asker) -> Result<Whose, Nobody> {
     let observed::Caller::Workload {
         client,
         namespace,
@@ -155,43 +203,35 @@ fn whose(asker: &Asker) -> Result<Whose, Box<Answer>> {
 }
 
 /// What Entra would say of a tenant or client that cannot be one.
-fn unknown(asker: &Asker, problem: TokenProblem) -> Box<Answer> {
-    let identity = match &asker.caller {
-        observed::Caller::Workload { client, .. } => client.clone(),
-        observed::Caller::Operator => String::new(),
-    };
+fn unknown(asker: &Asker, problem: TokenProblem) -> Nobody {
     let error = TokenError {
         problem,
-        identity,
+        identity: identity(asker),
         tenant: Some(asker.tenant.clone()),
         host: asker.cloud.login_host().to_owned(),
         status: None,
         request_id: None,
         detail: String::new(),
     };
-    Box::new(Answer::NoToken(Arc::new(error), Subject::default()))
+    Nobody::NoIdentity(Arc::new(error))
 }
 
-/// A host to which no token may go: nothing is asked, and every object says so.
-fn not_allowed(question: &Question, host: &str) -> Answer {
-    let identity = match &question.asker.caller {
+/// The client id, as the binding has it.
+fn identity(asker: &Asker) -> String {
+    match &asker.caller {
         observed::Caller::Workload { client, .. } => client.clone(),
         observed::Caller::Operator => String::new(),
-    };
-    let expected = format!(
-        "vaults of {} and hosts that the operator allows",
-        question.asker.cloud.vault_suffix()
-    );
+    }
+}
+
+/// Nothing is asked, and every object says so.
+fn not_allowed(question: &Question, host: &NotAllowed) -> Answer {
     let error = |list| {
-        let (host, expected) = (host.to_owned(), expected.clone());
         Arc::new(ListError {
-            problem: FetchProblem::Unreachable(Unreachable::WrongHost {
-                host: host.clone(),
-                expected,
-            }),
+            problem: host.problem(),
             list,
-            host,
-            identity: identity.clone(),
+            host: host.host.clone(),
+            identity: host.identity.clone(),
             status: None,
             code: None,
             request_id: None,
