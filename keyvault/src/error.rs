@@ -6,9 +6,11 @@
 
 mod azure;
 mod fetch;
+mod reader;
 mod token;
 
-pub use fetch::{FetchError, FetchProblem, Forbidden, Reader};
+pub use fetch::{FetchError, FetchProblem, Forbidden};
+pub use reader::Reader;
 pub use token::{TokenError, TokenProblem};
 
 pub(crate) use azure::Refusal;

@@ -2,6 +2,7 @@ use std::fmt;
 
 use super::Category;
 use super::azure::{Cause, Refusal, cause};
+use super::reader::{Reader, Words};
 use super::token::remedy;
 use crate::ObjectType;
 use crate::identity::SYSTEM_ASSIGNED;
@@ -33,54 +34,6 @@ pub struct FetchError {
     pub code: Option<String>,
     /// For the log: Azure's id of the request.
     pub request_id: Option<String>,
-}
-
-/// Who reads objects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reader {
-    /// The provider, for a pod that mounts a SecretProviderClass.
-    Provider,
-    /// The operator, for a Kubernetes Secret of a VaultBinding.
-    Operator,
-}
-
-/// The words of a reader.
-struct Words {
-    program: &'static str,
-    /// What the network lets through or not.
-    place: &'static str,
-    kind: &'static str,
-    version: &'static str,
-    cloud: &'static str,
-    /// What becomes of it after an outage.
-    again: &'static str,
-    /// What a key without a public part is of no use for.
-    purpose: &'static str,
-}
-
-impl Reader {
-    const fn words(self) -> Words {
-        match self {
-            Self::Provider => Words {
-                program: "provider",
-                place: "this node",
-                kind: "objectType",
-                version: "objectVersion",
-                cloud: "cloudName",
-                again: "the mount is tried again",
-                purpose: "to mount",
-            },
-            Self::Operator => Words {
-                program: "operator",
-                place: "the operator",
-                kind: "type",
-                version: "version",
-                cloud: "cloud",
-                again: "they are tried again",
-                purpose: "to copy",
-            },
-        }
-    }
 }
 
 /// Why an object could not be read.
@@ -340,6 +293,7 @@ impl fmt::Display for FetchError {
             place,
             kind: kind_field,
             version: version_field,
+            in_version,
             cloud: cloud_field,
             again,
             purpose,
@@ -370,7 +324,7 @@ impl fmt::Display for FetchError {
             FetchProblem::Disabled => write!(
                 f,
                 "{object} in vault {vault} is disabled: enable it, or name an enabled version in \
-                 {version_field}"
+                 {in_version}"
             ),
             FetchProblem::Forbidden(Forbidden::Role) => {
                 let (action, role) = match self.object.object_type {
@@ -459,7 +413,7 @@ impl fmt::Display for FetchError {
             FetchProblem::NotIssued => write!(
                 f,
                 "{object} in vault {vault} is not issued: complete its creation (az keyvault \
-                 certificate pending show), or name an issued version in {version_field}"
+                 certificate pending show), or name an issued version in {in_version}"
             ),
             FetchProblem::UnsupportedKey { kind } => write!(
                 f,

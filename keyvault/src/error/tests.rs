@@ -61,6 +61,37 @@ fn a_secret_that_is_read_for_its_certificate_is_told_as_such_and_in_300_characte
 }
 
 #[test]
+fn each_reader_is_told_of_fields_that_it_has() {
+    let provider = ["node", "mount", "objectType", "objectVersion", "cloudName"];
+    let kind = "oct".to_owned();
+    let other_tenant = false;
+    for problem in [
+        FetchProblem::NotFound,
+        FetchProblem::Disabled,
+        FetchProblem::Forbidden(Forbidden::Firewall),
+        FetchProblem::Forbidden(Forbidden::PrivateOnly),
+        FetchProblem::TokenRejected { other_tenant },
+        FetchProblem::Throttled,
+        FetchProblem::Failing(503),
+        FetchProblem::NotIssued,
+        FetchProblem::UnsupportedKey { kind },
+    ] {
+        let mut error = FetchError::new(
+            &session(),
+            CLIENT,
+            &object(ObjectType::Secret),
+            problem.clone(),
+        );
+        let message = error.to_string();
+        assert!(provider.iter().any(|w| message.contains(w)), "{message}");
+        error.reader = Reader::Operator;
+        let message = error.to_string();
+        let foreign = provider.iter().any(|word| message.contains(word));
+        assert!(!foreign && !message.contains("provider"), "{message}");
+    }
+}
+
+#[test]
 fn a_host_elsewhere_is_told_in_full_and_its_name_is_not_guessed() {
     let vault = VaultHost::from(&"kv.corp.example".parse().unwrap());
     let body = r#"{"error":{"code":"Forbidden","innererror":{"code":"AccessDenied"}}}"#;

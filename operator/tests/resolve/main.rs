@@ -12,5 +12,7 @@ mod failures;
 mod hostile;
 mod identities;
 mod looks;
+mod same_bytes;
 mod selections;
 mod stage;
+mod values;

@@ -152,6 +152,23 @@ pub(crate) struct Setting {
     pub(crate) own: Option<OwnIdentity>,
 }
 
+/// The way to an emulated Azure.
+pub(crate) fn transport(azure: &Azure) -> Arc<Transport> {
+    let ca = CertificateDer::from_pem_slice(azure.ca_pem().as_bytes()).unwrap();
+    let transport = Transport::new(TransportOptions {
+        proxy: Proxy::Fixed(format!("http://{}", azure.proxy_addr())),
+        roots: Roots::Fixed(vec![ca]),
+        imds: Some(Url::parse(&format!("http://{}", azure.imds_addr())).unwrap()),
+        // Calls are counted, and how many there are must not depend on how busy the machine is.
+        limits: Limits {
+            hedge_after: None,
+            ..Limits::default()
+        },
+        ..TransportOptions::default()
+    });
+    transport.unwrap()
+}
+
 pub(crate) struct Stage {
     pub(crate) azure: Arc<Azure>,
     pub(crate) resolver: Arc<Resolver>,
@@ -173,18 +190,6 @@ impl Stage {
         } = setting;
         azure.seed = vaultbind_azure::Seed::from_yaml("seed", seed).unwrap();
         let azure = Arc::new(Azure::start(azure).await.unwrap());
-        let ca = CertificateDer::from_pem_slice(azure.ca_pem().as_bytes()).unwrap();
-        let transport = Transport::new(TransportOptions {
-            proxy: Proxy::Fixed(format!("http://{}", azure.proxy_addr())),
-            roots: Roots::Fixed(vec![ca]),
-            imds: Some(Url::parse(&format!("http://{}", azure.imds_addr())).unwrap()),
-            // Calls are counted, and how many there are must not depend on how busy the machine is.
-            limits: Limits {
-                hedge_after: None,
-                ..Limits::default()
-            },
-            ..TransportOptions::default()
-        });
         let tokens = Arc::new(Minted {
             azure: Arc::clone(&azure),
             asked: AtomicUsize::new(0),
@@ -192,7 +197,7 @@ impl Stage {
         });
         let log = Arc::new(Log::default());
         resolver.observer = Some(Arc::clone(&log) as _);
-        let metadata = Metadata::new(transport.unwrap(), metadata);
+        let metadata = Metadata::new(transport(&azure), metadata);
         let resolver = Resolver::new(metadata, Arc::clone(&tokens) as _, own, resolver);
         Self {
             azure,
@@ -231,6 +236,19 @@ impl Stage {
             assert!(is_list, "no list: {path}");
         }
         (paths, of(Service::Entra).count())
+    }
+
+    /// Paths of what the vault was asked for since the last time, in order of the alphabet, and how often
+    /// Entra was asked.
+    pub(crate) fn reads(&self) -> (Vec<String>, usize) {
+        let calls = self.azure.calls();
+        self.azure.clear_calls();
+        let (vault, others): (Vec<Call>, Vec<Call>) = calls
+            .into_iter()
+            .partition(|call| call.service == Service::Vault);
+        let mut paths: Vec<String> = vault.into_iter().map(|call| call.path).collect();
+        paths.sort();
+        (paths, others.len())
     }
 
     /// How many pages of objects and how many of versions the vault was asked for, and how many
