@@ -1,0 +1,81 @@
+//! The command line. The flags that say which cluster and who one is are those of kubectl.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand};
+
+use crate::completion::CompletionArgs;
+use crate::terminal::ColorChoice;
+
+/// Looks at VaultBindings: what they would do, and how they are.
+///
+/// It ends with 0 when what was asked about is well, with 1 when something is wrong with it, and with
+/// 2 when it could not be looked at.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubectl-vaultbind",
+    bin_name = "kubectl vaultbind",
+    version,
+    propagate_version = false
+)]
+pub struct Args {
+    /// When to use colours: auto is on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be asked.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print the script that completes commands and flags in a shell
+    Completion(CompletionArgs),
+}
+
+/// Which cluster, and as whom: as kubectl has it.
+#[derive(Debug, Clone, Default, ClapArgs)]
+#[command(next_help_heading = "Cluster")]
+pub struct ClusterArgs {
+    /// Path of the kubeconfig; otherwise that of KUBECONFIG, otherwise ~/.kube/config
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// Context of the kubeconfig
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+
+    /// Cluster of the kubeconfig
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+
+    /// User of the kubeconfig
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+
+    /// User to impersonate
+    #[arg(long = "as", value_name = "USER")]
+    pub impersonate: Option<String>,
+
+    /// Group to impersonate; repeatable
+    #[arg(long = "as-group", value_name = "GROUP", action = ArgAction::Append, requires = "impersonate")]
+    pub impersonate_groups: Vec<String>,
+
+    /// Namespace; otherwise that of the context
+    #[arg(short, long, value_name = "NAME")]
+    pub namespace: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+}

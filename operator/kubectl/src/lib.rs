@@ -1,0 +1,53 @@
+//! `kubectl vaultbind`: looks at VaultBindings from a desk and from a pipeline.
+//!
+//! Each command is a module with its arguments and a `run` that returns an [`Output`](output::Output): data for
+//! programs, a text for people, and what the [exit code](exit::Exit) is. Commands do not write
+//! anything themselves; [`terminal`] does. [`cluster`] is the way to the API server, as the user that
+//! kubectl would be.
+
+pub mod args;
+pub mod cluster;
+pub mod completion;
+pub mod exit;
+pub mod output;
+pub mod terminal;
+
+use crate::args::{Args, Command};
+use crate::exit::{Exit, Failure};
+use crate::terminal::Terminal;
+
+/// Runs a command and says how it ended.
+pub async fn run(args: Args, terminal: &mut Terminal) -> Exit {
+    match command(args, terminal).await {
+        Ok(exit) => exit,
+        Err(failure) => {
+            terminal.failed(&failure);
+            Exit::NotAsked
+        }
+    }
+}
+
+/// As [`run`], for a program that has no runtime yet.
+pub fn run_blocking(args: Args, terminal: &mut Terminal) -> Exit {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => {
+            let exit = runtime.block_on(run(args, terminal));
+            // Without waiting for name look-ups that nobody answers.
+            runtime.shutdown_background();
+            exit
+        }
+        Err(source) => {
+            terminal.failed(&Failure::Runtime { source });
+            Exit::NotAsked
+        }
+    }
+}
+
+async fn command(args: Args, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    match args.command {
+        Command::Completion(arguments) => terminal.text(&completion::script(&arguments)),
+    }
+}
