@@ -201,9 +201,13 @@ async fn escalation_by_a_workload_is_refused() {
     let tenant = Tenant::with_mighty_operator("workloads").await;
     let evil = json!({"containers": [{"name": "shop", "image": "none.example/evil"}]});
     for kind in ["Deployment", "StatefulSet", "DaemonSet"] {
-        let there = workload(&tenant, kind, "shop");
+        let mut there = workload(&tenant, kind, "shop");
+        there["spec"]["minReadySeconds"] = json!(5);
+        there["spec"]["template"]["metadata"]["name"] = json!("shop");
         tenant.editor.create(&there).await.unwrap();
         for change in [
+            template_of(&json!({"metadata": {"name": null}})),
+            json!({"spec": {"minReadySeconds": null}}),
             template_of(&json!({"spec": evil})),
             template_of(&json!({"spec": {"serviceAccountName": "editor"}})),
             template_of(&json!({"metadata": {"annotations": {"note": "2"}}})),
