@@ -220,6 +220,24 @@ impl FetchProblem {
             | Self::UnsupportedKey { .. } => false,
         }
     }
+
+    /// Whether any other request to this vault by this caller would fail the same way.
+    pub fn is_of_vault(&self) -> bool {
+        match self {
+            Self::Throttled
+            | Self::Failing(_)
+            | Self::Unreachable(_)
+            | Self::TokenRejected { .. }
+            | Self::Forbidden(Forbidden::Firewall | Forbidden::PrivateOnly) => true,
+            Self::NotFound
+            | Self::Disabled
+            | Self::Forbidden(Forbidden::Role | Forbidden::AccessPolicy | Forbidden::Other)
+            | Self::Refused { .. }
+            | Self::BadAnswer { .. }
+            | Self::NotIssued
+            | Self::UnsupportedKey { .. } => false,
+        }
+    }
 }
 
 /// What became of a request to the session's vault whose time is over, with the HTTP status if there

@@ -108,23 +108,9 @@ impl ListError {
 
     /// Whether any other list of this vault, for this caller and type, would fail the same way.
     pub fn is_of_vault(&self) -> bool {
-        match &self.problem {
-            FetchProblem::Throttled
-            | FetchProblem::Failing(_)
-            | FetchProblem::Unreachable(_)
-            | FetchProblem::TokenRejected { .. }
-            // Access policies know no objects.
-            | FetchProblem::Forbidden(
-                Forbidden::AccessPolicy | Forbidden::Firewall | Forbidden::PrivateOnly,
-            ) => true,
-            FetchProblem::NotFound
-            | FetchProblem::Disabled
-            | FetchProblem::Forbidden(Forbidden::Role | Forbidden::Other)
-            | FetchProblem::Refused { .. }
-            | FetchProblem::BadAnswer { .. }
-            | FetchProblem::NotIssued
-            | FetchProblem::UnsupportedKey { .. } => false,
-        }
+        // Access policies know no objects.
+        let policy = FetchProblem::Forbidden(Forbidden::AccessPolicy);
+        self.problem.is_of_vault() || self.problem == policy
     }
 
     /// Whether the vault itself says that there is no such object. A 404 without Key Vault's code

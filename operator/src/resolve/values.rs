@@ -61,7 +61,7 @@ impl Wanted {
 
 impl Resolver {
     /// Reads what is wanted, each version once, however many forms of it are wanted. Each of those that
-    /// can be read is, whatever became of the others.
+    /// can be read is, whatever became of the others, until it is clear that there are none to be had.
     ///
     /// # Errors
     /// Nobody may or can ask, so that nothing was read.
@@ -106,9 +106,14 @@ impl Resolver {
         });
         let mut reads = stream::iter(reads).buffer_unordered(self.options.concurrency.max(1));
         let mut fetched = Vec::new();
+        let mut of_vault = None;
+        let mut left: BTreeSet<&Wanted> = wanted.iter().collect();
         while let Some((source, forms, read)) = reads.next().await {
             match read {
-                Ok(read) => fetched.push((source, read, forms.into_iter().cloned().collect())),
+                Ok(read) => {
+                    left.retain(|one| !forms.contains(one));
+                    fetched.push((source, read, forms.into_iter().cloned().collect()));
+                }
                 Err(metadata::ValueError::NotWorkload) => return Err(NoValues::AsOperator),
                 Err(metadata::ValueError::NoToken(error)) => {
                     return Err(match &*error {
@@ -118,15 +123,27 @@ impl Resolver {
                         }
                     });
                 }
+                Err(metadata::ValueError::Fetch(error)) if error.problem.is_of_vault() => {
+                    of_vault = Some(error);
+                    break;
+                }
                 Err(metadata::ValueError::Fetch(error)) => {
                     for one in forms {
-                        let error = ValueError::fetch(&error, one.is_of_certificate(&source));
+                        let error = ValueError::fetch(&error, &source, one);
                         values.insert(one.clone(), Err(Arc::new(error)));
                     }
                 }
             }
         }
         drop(reads);
+        if let Some(error) = of_vault {
+            for one in left {
+                if let Some(source) = one.source() {
+                    let error = ValueError::fetch(&error, &source, one);
+                    values.entry(one.clone()).or_insert(Err(Arc::new(error)));
+                }
+            }
+        }
         tracing::debug!(
             vault = who.vault.host(),
             versions = fetched.len(),

@@ -258,6 +258,28 @@ async fn a_vault_out_of_reach_is_an_outage_of_every_value() {
 }
 
 #[tokio::test]
+async fn a_vault_that_does_not_answer_is_not_asked_for_one_value_after_the_other() {
+    let role = format!("  roleAssignments: [{{principal: {CLIENT}, role: {MAY_READ}}}]\n");
+    let stage = Stage::start_with(&with_roles(&role, &secrets(60)), impatient()).await;
+    strike(&stage, Action::Hang, None);
+    let all: BTreeSet<Wanted> = names(60)
+        .iter()
+        .map(|name| wanted(name, version(1)))
+        .collect();
+    let values = stage.values(&all).await;
+    assert_eq!(values.len(), 60);
+    for (one, value) in &values {
+        let error = value.clone().unwrap_err();
+        assert!(error.is_outage(), "{error}");
+        assert_eq!(unread(&error).object.name.as_str(), one.key.name);
+    }
+    // As many as are under way at a time, and those that came in the place of the first to fail.
+    let (paths, _) = stage.reads();
+    let objects: BTreeSet<String> = paths.into_iter().collect();
+    assert!(objects.len() <= 16, "{objects:?}");
+}
+
+#[tokio::test]
 async fn a_throttle_is_waited_out_and_told_if_it_does_not_end() {
     let one = wanted("db", version(0));
     let stage = Stage::start(&vault(MAY_READ, "")).await;

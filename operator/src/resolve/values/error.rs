@@ -94,9 +94,11 @@ impl NoValues {
 }
 
 impl ValueError {
-    pub(super) fn fetch(error: &FetchError, of_certificate: bool) -> Self {
+    /// One of this source, or of another for which it is clear that it would be no better.
+    pub(super) fn fetch(error: &FetchError, source: &ObjectId, one: &Wanted) -> Self {
         Self::Fetch(Box::new(FetchError {
-            of_certificate,
+            object: source.clone(),
+            of_certificate: one.is_of_certificate(source),
             ..error.clone()
         }))
     }
