@@ -81,7 +81,7 @@ impl Resolver {
             Err(nobody) => return NoValues::nobody(nobody, wanted),
         };
         let mut values = Values::new();
-        let mut sources: BTreeMap<_, (ObjectId, Vec<&Wanted>)> = BTreeMap::new();
+        let mut sources: BTreeMap<_, (ObjectId, Vec<Wanted>)> = BTreeMap::new();
         for one in wanted {
             let Some(source) = one.source() else {
                 let error = ValueError::no_such_name(&one.key);
@@ -90,7 +90,7 @@ impl Resolver {
             };
             let id = (source.object_type, &one.key.name, &one.version);
             let place = sources.entry(id).or_insert_with(|| (source, Vec::new()));
-            place.1.push(one);
+            place.1.push(one.clone());
         }
         let tally = Arc::default();
         let asking = &Asking {
@@ -112,7 +112,7 @@ impl Resolver {
             match read {
                 Ok(read) => {
                     left.retain(|one| !forms.contains(one));
-                    fetched.push((source, read, forms.into_iter().cloned().collect()));
+                    fetched.push((source, read, forms));
                 }
                 Err(metadata::ValueError::NotWorkload) => return Err(NoValues::AsOperator),
                 Err(metadata::ValueError::NoToken(error)) => {
@@ -129,8 +129,8 @@ impl Resolver {
                 }
                 Err(metadata::ValueError::Fetch(error)) => {
                     for one in forms {
-                        let error = ValueError::fetch(&error, &source, one);
-                        values.insert(one.clone(), Err(Arc::new(error)));
+                        let error = ValueError::fetch(&error, &source, &one);
+                        values.insert(one, Err(Arc::new(error)));
                     }
                 }
             }

@@ -43,9 +43,11 @@ fn set<const N: usize>(wanted: [Wanted; N]) -> BTreeSet<Wanted> {
 }
 
 impl Stage {
+    /// In a task of its own, as the controller has it.
     async fn values(&self, wanted: &BTreeSet<Wanted>) -> Values {
-        let values = self.resolver.values(&asker(), 400, wanted).await;
-        values.unwrap()
+        let (resolver, wanted) = (Arc::clone(&self.resolver), wanted.clone());
+        let values = tokio::spawn(async move { resolver.values(&asker(), 400, &wanted).await });
+        values.await.unwrap().unwrap()
     }
 }
 
