@@ -37,6 +37,7 @@ EVERYTHING = {
         "allowVaultHosts": ["kv.corp.example"],
         "workers": 32,
         "vault": {"concurrency": 4, "tryTimeout": "2s"},
+        "secrets": {"enabled": False},
         "bindingMetrics": False,
         "lease": {"duration": "30s", "renewDeadline": "20s", "retryPeriod": "1s"},
         "log": {"json": False, "verbosity": 5},
@@ -107,6 +108,7 @@ class Arguments(unittest.TestCase):
             f"--azure-client-id={CLIENT}",
             "--azure-tenant-id=contoso.onmicrosoft.com",
             "--azure-token-file=/var/run/secrets/vaultbind/azure/token",
+            "--kubernetes-secrets=false",
             "--binding-metrics=false",
             "--lease-name=vaultbind-vb-operator",
             "--lease-duration=30s",
@@ -240,6 +242,7 @@ class Rights(unittest.TestCase):
         ("secrets-store.csi.x-k8s.io", "secretproviderclasses"): {"get", "list", "watch", "create", "patch"},
         ("secrets-store.csi.x-k8s.io", "secretproviderclasspodstatuses"): {"get", "list", "watch"},
         ("", "serviceaccounts/token"): {"create"},
+        ("", "secrets"): {"create", "patch", "delete"},
         ("events.k8s.io", "events"): {"create", "patch"},
     }
     ACCOUNT = {"kind": "ServiceAccount", "name": "vaultbind-operator", "namespace": "kube-system"}
@@ -266,6 +269,11 @@ class Rights(unittest.TestCase):
         granted = self.granted(operator(watchNamespaces=["payments", "shop"]))
         granted.pop("kube-system")
         self.assertEqual(granted, {None: self.CLUSTER, "payments": self.NAMESPACED, "shop": self.NAMESPACED})
+
+    def test_without_secrets_it_has_no_right_to_any(self):
+        wanted = {**self.CLUSTER, **self.NAMESPACED}
+        del wanted[("", "secrets")]
+        self.assertEqual(self.granted(operator(secrets={"enabled": False}))[None], wanted)
 
     def test_of_leases_only_its_own_is_read_or_changed(self):
         role = operator().one("Role")

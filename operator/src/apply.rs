@@ -1,9 +1,11 @@
-//! What is written into the cluster: one SecretProviderClass and one status for each binding, by
-//! server-side apply.
+//! What is written into the cluster for each binding, by server-side apply: one SecretProviderClass, one
+//! status, and [Kubernetes Secrets](secrets) where it asks for them.
 //!
 //! A write says what it was decided on: the version of the object that was looked at. If that is not the last
 //! one any more, the API server refuses, and everything is looked at anew. Fields that somebody else has
 //! changed in an object that is ours are taken back; an object that is not ours is never forced.
+
+mod secrets;
 
 use std::time::Duration;
 
@@ -16,6 +18,8 @@ use vaultbind_crds::{VaultBinding, VaultBindingStatus};
 use crate::cluster::Name;
 use crate::lease::Leadership;
 use crate::secrets_store::SecretProviderClass;
+
+pub(crate) use secrets::{Looked, difference, is_forbidden, is_of_other_type};
 
 /// Field manager of all that is written.
 const MANAGER: &str = "vaultbind";

@@ -93,6 +93,12 @@ pub struct Args {
     #[arg(long, env = "AZURE_FEDERATED_TOKEN_FILE", value_name = "PATH")]
     pub azure_token_file: Option<PathBuf>,
 
+    /// Make the Kubernetes Secrets of bindings that have spec.secrets and whose class admits them
+    #[arg(long, env = "VAULTBIND_KUBERNETES_SECRETS", value_name = "BOOL", num_args = 0..=1,
+          require_equals = true, default_value = "true", default_missing_value = "true",
+          value_parser = boolean)]
+    pub kubernetes_secrets: bool,
+
     /// Show conditions and expiry of every binding in /metrics; without it only their numbers
     #[arg(long, env = "VAULTBIND_BINDING_METRICS", value_name = "BOOL", num_args = 0..=1,
           require_equals = true, default_value = "true", default_missing_value = "true",

@@ -5,6 +5,7 @@ mod mounts;
 mod store;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -239,6 +240,9 @@ impl View {
             namespace_labels: namespace.labels().clone(),
             target: self.targets.get(&name),
             mounts: self.mounts.of(&name),
+            // Who writes them knows.
+            writes_secrets: false,
+            secrets: BTreeMap::new(),
         })
     }
 

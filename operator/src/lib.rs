@@ -4,7 +4,8 @@
 //! What is there is [`observed`], what the vault says is an [`answer`](observed::Answer), and
 //! [`plan`] makes of both what is wanted. It does no I/O and takes the time as an argument;
 //! [`resolve`] asks vaults, and what runs around them acts: [`cluster`] watches, [`queue`] says whose turn it
-//! is, [`reconcile`] is one turn, [`apply`] writes, [`lease`] decides which replica does, and
+//! is, [`reconcile`] is one turn, [`apply`] writes, [`secrets`] brings Kubernetes Secrets up to date,
+//! [`lease`] decides which replica does, and
 //! [`controller`] is the whole, built from [`args`].
 
 mod apply;
@@ -22,6 +23,7 @@ pub mod plan;
 pub mod queue;
 mod reconcile;
 pub mod resolve;
+mod secrets;
 pub mod secrets_store;
 
 /// Threads of the program. It mostly waits.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use vaultbind_crds::VaultClass;
 use vaultbind_crds::binding::ObjectType;
+use vaultbind_keyvault::error::Category;
 use vaultbind_keyvault::metadata::{ListError, NoProof, Version};
 use vaultbind_keyvault::{TokenError, VersionId};
 
@@ -26,6 +27,76 @@ pub struct Cluster {
     pub target: Option<Arc<SecretProviderClass>>,
     /// The pods that mount it.
     pub mounts: Vec<Mount>,
+    /// Whether the operator may write Kubernetes Secrets at all.
+    pub writes_secrets: bool,
+    /// The Kubernetes Secrets of the binding, as far as they were looked at, by name.
+    pub secrets: BTreeMap<String, SecretSeen>,
+}
+
+/// What a look at a Kubernetes Secret showed, and what was done about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSeen {
+    /// It is as wanted, and was before.
+    AsWanted,
+    /// It was written, and is as wanted now.
+    Written(Written),
+    /// It is not there.
+    Absent,
+    /// It is the binding's and lacks something.
+    Outdated,
+    /// It is not the binding's. Its owner may have handed it over with the binding's labels.
+    Foreign {
+        /// Whether it has the labels.
+        labelled: bool,
+    },
+    /// It was not wanted, and the operator has deleted it.
+    Deleted,
+    /// What had to be done could not be.
+    Failed(SecretTrouble),
+}
+
+/// What was written, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It was not there.
+    Created,
+    /// Other versions or keys are wanted than it had.
+    Updated,
+    /// Somebody had changed it.
+    Repaired,
+    /// Its owner had handed it over.
+    Adopted,
+    /// Its type changed, so it was deleted and made anew.
+    Replaced,
+}
+
+/// Why a Kubernetes Secret could not be looked at or written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretTrouble {
+    /// Whether it is there all the same, in whatever state; nothing if that is not known.
+    pub there: Option<bool>,
+    /// Why.
+    pub cause: SecretCause,
+}
+
+/// Why a Kubernetes Secret could not be looked at or written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretCause {
+    /// The operator's role does not let it write Secrets there.
+    Forbidden,
+    /// The API server refused, for this reason.
+    Refused(String),
+    /// The API server did not answer.
+    Silent,
+    /// The workload got no token, or the vault did not give it the value.
+    NoValue {
+        /// What that means.
+        category: Category,
+        /// What happened, and what to do.
+        message: String,
+    },
+    /// The value cannot become what the key asks for.
+    Unfit(String),
 }
 
 /// What the object CSIDriver says.

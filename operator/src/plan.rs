@@ -31,6 +31,7 @@ mod reason;
 mod render;
 mod resolved;
 mod schedule;
+mod secrets;
 mod status;
 mod target;
 #[cfg(test)]
@@ -40,14 +41,16 @@ mod versions;
 use jiff::Timestamp;
 use vaultbind_crds::binding::ReconcilePolicy;
 use vaultbind_crds::class::Detection;
+use vaultbind_crds::status::ConditionType;
 use vaultbind_crds::{VaultBinding, VaultBindingStatus};
 
 pub use notes::Note;
 pub use pins::{PREVIOUS_ANNOTATION, Pins};
 pub use question::question;
 pub use reason::{Event, Reason, Stall};
-pub use render::{BINDING_LABEL, MANAGED_BY_LABEL, MANAGER};
+pub use render::{BINDING_LABEL, MANAGED_BY_LABEL, MANAGER, labels};
 pub use schedule::{check_interval, shared_for};
+pub use secrets::{MADE_FROM_ANNOTATION, SecretTask, WantedKey, WantedSecret};
 pub use status::{CHECKS_ARE_WRITTEN_EACH, worth_writing};
 pub use target::Target;
 
@@ -77,6 +80,9 @@ pub struct Input<'a> {
 pub struct Plan {
     /// What is done about the SecretProviderClass.
     pub target: Target,
+    /// What is done about the Kubernetes Secrets, after the SecretProviderClass. Once they are looked at, the
+    /// plan is made again with what was seen.
+    pub secrets: Vec<SecretTask>,
     /// The status once that is done.
     pub status: VaultBindingStatus,
     /// The events, each for a change.
@@ -105,6 +111,7 @@ fn stalled(input: &Input<'_>, stall: &Stall) -> Plan {
         identity: Told::AsBefore,
         access: Told::AsBefore,
         objects: Told::AsBefore,
+        secrets: conditions::before(binding, ConditionType::SecretsSynced).map(|_| Told::AsBefore),
         expiring: None,
     };
     let summing = Summing {
@@ -112,6 +119,7 @@ fn stalled(input: &Input<'_>, stall: &Stall) -> Plan {
         stall: Some(stall),
         outcome: None,
         there: (cluster.target.as_deref()).is_some_and(|class| target::is_ours(class, binding)),
+        secrets_there: true,
         now,
     };
     let interval = check_interval(binding, cluster);
@@ -130,6 +138,7 @@ fn stalled(input: &Input<'_>, stall: &Stall) -> Plan {
     }
     Plan {
         target: Target::Keep,
+        secrets: Vec::new(),
         notes: notes::changes(binding, &status),
         status,
         next,
@@ -178,6 +187,7 @@ impl Planning<'_> {
             stall: too_many.as_ref(),
             outcome: Some(&outcome),
             there: cluster.target.is_some(),
+            secrets_there: outcome.secrets.are_there(cluster),
             now,
         };
         let conditions = summing.all(&findings);
@@ -200,6 +210,7 @@ impl Planning<'_> {
             objects: &objects,
             outcome: &outcome,
             conditions,
+            secrets: outcome.secrets.status(binding, cluster, now),
             promoted,
             interval,
             next,
@@ -207,9 +218,11 @@ impl Planning<'_> {
         }
         .status();
         let mut notes = if applied { moves } else { Vec::new() };
+        notes.extend(outcome.secrets.notes(cluster));
         notes.extend(notes::changes(binding, &status));
         Plan {
             target: outcome.target,
+            secrets: outcome.secrets.tasks(),
             status,
             notes,
             next,
@@ -261,13 +274,20 @@ impl Planning<'_> {
             } else {
                 Told::AsBefore
             },
+            secrets: (outcome.secrets.finding(binding, cluster)).map(Told::New),
             expiring: resolved::expiring(objects, &outcome.shown, now),
         }
     }
 }
 
 fn ended(findings: &Findings) -> Ended {
-    let told = [&findings.identity, &findings.access].map(Told::finding);
+    let secrets = findings.secrets.as_ref().and_then(Told::finding);
+    let told = [
+        findings.identity.finding(),
+        findings.access.finding(),
+        // Those come with something that is looked for anyway.
+        secrets.filter(|finding| !matches!(finding.reason, Reason::Waiting | Reason::Planned)),
+    ];
     let told = || told.into_iter().flatten();
     if told().any(|finding| finding.holds == Holds::No) {
         Ended::Refused

@@ -13,10 +13,11 @@ use crate::apply::{WriteError, Writer};
 use crate::cluster::{Name, View};
 use crate::events::Events;
 use crate::metrics::Ended;
-use crate::observed::{Answer, Cluster};
+use crate::observed::{Answer, Cluster, Question};
 use crate::plan::{self, Input, Note, Plan, Stall, Target};
 use crate::queue::{Class, Outcome};
 use crate::resolve::Resolver;
+use crate::secrets::Secrets;
 
 /// Bindings that came at the same time share an answer, however pressing they are.
 const SHARED: Duration = Duration::from_secs(2);
@@ -30,6 +31,8 @@ pub(crate) struct Reconciler {
     pub(crate) view: Arc<View>,
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) writer: Writer,
+    /// Absent if the operator writes no Kubernetes Secrets.
+    pub(crate) secrets: Option<Secrets>,
     pub(crate) events: Events,
 }
 
@@ -89,8 +92,13 @@ impl Reconciler {
             let found = found.map_err(ReconcileError::of("look for the SecretProviderClass"))?;
             cluster.target = found.map(Arc::new);
         }
-        let answer = self.ask(&binding, &cluster, class).await;
-        let plan = planned(&binding, &cluster, &answer);
+        cluster.writes_secrets = self.secrets.is_some();
+        let question = plan::question(&binding, &cluster);
+        let answer = match &question {
+            Ok(question) => Ok(self.ask(&binding, &cluster, question, class).await),
+            Err(stall) => Err(stall.clone()),
+        };
+        let mut plan = planned(&binding, &cluster, &answer);
         let mut written = false;
         // Without the driver there is no kind to write.
         if has_kinds && let Target::Apply(wanted) = &plan.target {
@@ -103,6 +111,13 @@ impl Reconciler {
                 }
                 Err(error) => return self.refused(&binding, plan, error).await,
             }
+        }
+        // Pods have the new versions to mount first: what a Secret lacks keeps none of them waiting.
+        if let (Some(secrets), Ok(question)) = (&self.secrets, &question)
+            && !plan.secrets.is_empty()
+        {
+            cluster.secrets = secrets.bring(&binding, question, &plan.secrets).await;
+            plan = planned(&binding, &cluster, &answer);
         }
         let said = self.say(&binding, &plan.status).await;
         // What was done is told even if the status is told later.
@@ -135,17 +150,12 @@ impl Reconciler {
         &self,
         binding: &VaultBinding,
         cluster: &Cluster,
+        question: &Question,
         class: Class,
-    ) -> Result<Answer, Stall> {
-        let question = plan::question(binding, cluster)?;
+    ) -> Answer {
         let interval = plan::check_interval(binding, cluster);
-        Ok(self
-            .resolver
-            .resolve(
-                &question,
-                max_age(class, binding.status.is_none(), interval),
-            )
-            .await)
+        let max_age = max_age(class, binding.status.is_none(), interval);
+        self.resolver.resolve(question, max_age).await
     }
 
     /// Writes a status if it is worth it.

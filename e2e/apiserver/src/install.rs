@@ -122,6 +122,8 @@ pub async fn operator_rights(server: &ApiServer, group: &str) -> anyhow::Result<
             rule("storage.k8s.io", &["csidrivers"], &read),
             rule("", &["namespaces"], &read),
             rule("", &["serviceaccounts/token"], &["create"]),
+            // Never read.
+            rule("", &["secrets"], &["create", "patch", "delete"]),
             rule("events.k8s.io", &["events"], &["create", "patch", "update"]),
             rule(
                 "coordination.k8s.io",

@@ -209,6 +209,8 @@ impl Operator {
             older_of_class: 0,
             target,
             mounts: Vec::new(),
+            writes_secrets: false,
+            secrets: BTreeMap::new(),
         };
         let answer = match question(&self.binding, &cluster) {
             Ok(question) => Ok(self.resolver.resolve(&question, Duration::ZERO).await),

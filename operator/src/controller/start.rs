@@ -27,6 +27,7 @@ use crate::plan;
 use crate::queue::Queue;
 use crate::reconcile::Reconciler;
 use crate::resolve::{KubeTokens, Resolver, ResolverOptions};
+use crate::secrets::Secrets;
 
 /// What an operator is built from: the command line, and how cluster and Azure are reached.
 #[derive(Debug)]
@@ -164,11 +165,16 @@ impl Operator {
             namespaces = args.watch_namespaces.join(","),
             "started"
         );
+        let writer = Writer::new(client, leadership);
+        let secrets = args
+            .kubernetes_secrets
+            .then(|| Secrets::new(writer.clone(), Arc::clone(&resolver)));
         let run = Run {
             reconciler: Reconciler {
                 view: Arc::clone(&view),
                 resolver,
-                writer: Writer::new(client, leadership),
+                writer,
+                secrets,
                 events,
             },
             view,

@@ -17,6 +17,8 @@ pub(super) struct Findings {
     pub(super) identity: Told,
     pub(super) access: Told,
     pub(super) objects: Told,
+    /// Nothing if there are no Secrets.
+    pub(super) secrets: Option<Told>,
     pub(super) expiring: Option<Finding>,
 }
 
@@ -45,6 +47,8 @@ pub(super) struct Summing<'a> {
     pub(super) outcome: Option<&'a Outcome>,
     /// Whether there is a class of the binding's.
     pub(super) there: bool,
+    /// Whether each wanted Kubernetes Secret is there.
+    pub(super) secrets_there: bool,
     pub(super) now: Timestamp,
 }
 
@@ -67,7 +71,7 @@ impl Summing<'_> {
                     ConditionType::IdentityReady => told(&findings.identity),
                     ConditionType::AccessReady => told(&findings.access),
                     ConditionType::ObjectsResolved => told(&findings.objects),
-                    ConditionType::SecretsSynced => None,
+                    ConditionType::SecretsSynced => findings.secrets.as_ref().and_then(told),
                     ConditionType::Reconciling => reconciling.as_ref().and_then(new),
                     ConditionType::Stalled => stalled.as_ref().and_then(new),
                     ConditionType::ExpiringSoon => findings.expiring.as_ref().and_then(new),
@@ -152,6 +156,8 @@ impl Summing<'_> {
         let identity = self.known(ConditionType::IdentityReady, &findings.identity);
         let access = self.known(ConditionType::AccessReady, &findings.access);
         let objects = self.known(ConditionType::ObjectsResolved, &findings.objects);
+        let secrets =
+            (findings.secrets.as_ref()).map(|told| self.known(ConditionType::SecretsSynced, told));
         let way = [&identity, &access];
         let refused = [&findings.driver, &identity, &access]
             .into_iter()
@@ -167,7 +173,7 @@ impl Summing<'_> {
             .into_iter()
             .find(|finding| finding.transient || finding.reason == Reason::NotAsked);
         match silence {
-            Some(silence) if outcome.complete => Finding::yes(
+            Some(silence) if outcome.complete && self.secrets_there => Finding::yes(
                 Reason::Pinned,
                 format!("pods have the pinned versions; {}", silence.message),
             ),
@@ -177,6 +183,14 @@ impl Summing<'_> {
             Some(silence) => Finding::no(silence.reason, &silence.message),
             None if objects.holds == Holds::Unknown && !outcome.complete => {
                 Finding::no(objects.reason, &objects.message)
+            }
+            None if secrets.as_ref().is_some_and(|told| {
+                told.holds == Holds::No && told.reason != Reason::Planned
+                    || told.holds == Holds::Unknown && !self.secrets_there
+            }) =>
+            {
+                let secrets = secrets.unwrap_or_else(not_asked);
+                Finding::no(secrets.reason, &secrets.message)
             }
             None if self.binding.spec.reconcile_policy == ReconcilePolicy::Plan => {
                 let message = "spec.reconcilePolicy is Plan: status.plan says what would be done";

@@ -7,7 +7,7 @@ use vaultbind_crds::{VaultBinding, VaultBindingStatus};
 use super::conditions::before;
 use super::objects::Objects;
 use super::outcome::Shown;
-use super::reason::Event;
+use super::reason::{Event, Reason};
 use super::resolved::{joined, short};
 
 /// What becomes an event.
@@ -22,7 +22,7 @@ pub struct Note {
 }
 
 impl Note {
-    fn new(event: Event, message: impl Into<String>) -> Self {
+    pub(super) fn new(event: Event, message: impl Into<String>) -> Self {
         Self {
             warning: event.warning(),
             reason: event.as_str(),
@@ -105,6 +105,12 @@ pub(super) fn changes(binding: &VaultBinding, new: &VaultBindingStatus) -> Vec<N
             joined(unusable.into_iter()),
         ));
     }
+    let secrets = changed(ConditionType::SecretsSynced);
+    notes.extend(
+        (secrets.became("False", true))
+            .filter(|c| c.reason != Reason::Planned.as_str())
+            .map(|c| Note::new(Event::SecretsNotSynced, &c.message)),
+    );
     let expiring = changed(ConditionType::ExpiringSoon);
     notes.extend(
         expiring

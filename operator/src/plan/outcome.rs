@@ -13,6 +13,7 @@ use super::objects::{Item, Memory, Objects};
 use super::pins::{self, Pins};
 use super::reading::Reading;
 use super::render::{self, Mounted};
+use super::secrets::Secrets;
 use super::target::{self, Target};
 use crate::observed::Cluster;
 
@@ -26,6 +27,8 @@ pub(super) struct Outcome {
     pub(super) planned: Vec<PlannedChange>,
     /// Whether pods find everything once the target is applied.
     pub(super) complete: bool,
+    /// What is done about the Kubernetes Secrets.
+    pub(super) secrets: Secrets,
 }
 
 /// What one object has once the target is applied.
@@ -56,23 +59,28 @@ impl Ground<'_> {
             // Without an answer the pins tell whether pods have what they need.
             let pinned = objects.items.iter().all(|item| item.had.is_some());
             let complete = found.is_some() && pinned && objects.blocked().next().is_none();
+            let shown: Vec<Shown> = objects.items.iter().map(held).collect();
+            let secrets = Secrets::of(self.binding, self.cluster, objects, &shown);
             return Outcome {
                 target: Target::Keep,
-                shown: objects.items.iter().map(held).collect(),
+                shown,
                 planned: Vec::new(),
                 complete,
+                secrets,
             };
         }
         let moved: Vec<Shown> = objects.items.iter().map(moved).collect();
         let wanted = self.class(objects, &moved);
         let target = target::difference(self.binding, found, wanted);
         let complete = objects.blocked().next().is_none();
+        let secrets = Secrets::of(self.binding, self.cluster, objects, &moved);
         if self.binding.spec.reconcile_policy == ReconcilePolicy::Plan {
             return Outcome {
-                planned: self.planned(objects, &target),
+                planned: self.planned(objects, &target, &secrets),
                 complete: complete && target == Target::Keep,
                 target: Target::Keep,
                 shown: objects.items.iter().map(held).collect(),
+                secrets,
             };
         }
         Outcome {
@@ -80,6 +88,7 @@ impl Ground<'_> {
             shown: moved,
             planned: Vec::new(),
             complete,
+            secrets,
         }
     }
 
@@ -136,7 +145,12 @@ impl Ground<'_> {
         render::class(self.binding, self.reading, &mounted, &previous)
     }
 
-    fn planned(&self, objects: &Objects<'_>, target: &Target) -> Vec<PlannedChange> {
+    fn planned(
+        &self,
+        objects: &Objects<'_>,
+        target: &Target,
+        secrets: &Secrets,
+    ) -> Vec<PlannedChange> {
         let mut planned = Vec::new();
         if *target != Target::Keep {
             planned.push(PlannedChange {
@@ -176,6 +190,7 @@ impl Ground<'_> {
                 to: None,
             });
         }
+        planned.extend(secrets.planned(self.cluster));
         planned.truncate(MOST_PLANNED);
         planned
     }

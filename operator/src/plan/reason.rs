@@ -7,7 +7,7 @@ use vaultbind_crds::status::ConditionType;
 
 use ConditionType::{
     AccessReady, DriverReady, ExpiringSoon, IdentityReady, ObjectsResolved, Ready, Reconciling,
-    Stalled, Throttled,
+    SecretsSynced, Stalled, Throttled,
 };
 
 macro_rules! reasons {
@@ -55,12 +55,13 @@ reasons! {
     // What is well, or not decided.
     Pinned [Ready] "Every object has a version, and the SecretProviderClass has them all."
     Suspended [Ready] "`spec.reconcilePolicy` is `Suspend`: nothing is asked and nothing is changed."
-    Planned [Ready] "`spec.reconcilePolicy` is `Plan`: `status.plan` says what would be done."
+    Planned [Ready, SecretsSynced] "`spec.reconcilePolicy` is `Plan`: `status.plan` says what would be done."
     Configured [DriverReady] "The CSI driver is there and asks for the token that is needed."
     TokenIssued [IdentityReady] "Entra gave a token for the ServiceAccount's."
     Listed [AccessReady] "The vault told all versions that were asked for."
     Resolved [ObjectsResolved] "Each object has a version that can be used, or is optional."
-    NotAsked [Ready, IdentityReady, AccessReady, ObjectsResolved] "The vault was not asked yet, or must not be."
+    Synced [SecretsSynced] "Every Secret has the pinned versions."
+    NotAsked [Ready, IdentityReady, AccessReady, ObjectsResolved, SecretsSynced] "The vault was not asked yet, or must not be; a Secret was not looked at yet."
     NotVerified [IdentityReady] "The class lets the operator ask as itself, so nothing is known of the workload's identity."
     NotApplied [Ready] "The API server refused the SecretProviderClass; the operator tries on."
     Retrying [Reconciling] "Something is missing that may come by itself; it is looked for again."
@@ -97,7 +98,7 @@ reasons! {
     TokenRejected [AccessReady] "The vault did not accept the token."
     VaultFailing [AccessReady] "The vault fails (HTTP 5xx)."
     VaultRefused [AccessReady] "The vault refused the request, or its answer cannot be read."
-    Unreachable [IdentityReady, AccessReady] "There is no answer from Entra or from the vault."
+    Unreachable [IdentityReady, AccessReady, SecretsSynced] "There is no answer from Entra or from the vault."
     TooManyRequests [IdentityReady, AccessReady, Throttled] "Entra or the vault answers HTTP 429."
 
     // The objects.
@@ -107,6 +108,15 @@ reasons! {
     NotYetValid [ObjectsResolved] "No version of the object is active yet."
     Expired [ObjectsResolved, ExpiringSoon] "Every version of the object has expired, or the pinned one."
     Expires [ExpiringSoon] "A pinned version expires within `expiry.warnBefore`."
+
+    // The Kubernetes Secrets.
+    SecretsNotAllowed [SecretsSynced] "The class does not admit Secrets, or not of that type; or the operator writes none."
+    Waiting [SecretsSynced] "An object that a Secret is made of has no version."
+    SecretConflict [SecretsSynced] "A Secret of the name is there that the binding has not made."
+    SecretsForbidden [SecretsSynced] "The operator's role does not let it write Secrets there."
+    SecretRefused [SecretsSynced] "The API server does not take the Secret, or does not answer."
+    ValueRefused [SecretsSynced] "The vault does not give the workload the value."
+    ValueUnfit [SecretsSynced] "The value cannot become what the key of the Secret asks for."
 
     // What somebody has to change.
     ClassMissing [Stalled] "The VaultClass that the binding names is not there."
@@ -168,13 +178,19 @@ pub enum Event {
     DriverNotReady,
     /// Nothing more is tried until somebody changes something.
     Stalled,
+    /// Kubernetes Secrets were written.
+    SecretsWritten,
+    /// Kubernetes Secrets that are no longer wanted were deleted.
+    SecretsDeleted,
+    /// Kubernetes Secrets are not as wanted.
+    SecretsNotSynced,
     /// The binding was deleted while pods mount its files.
     DeletedWhileMounted,
 }
 
 impl Event {
     /// Every event there is.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Pinned,
         Self::Promoted,
         Self::Unpinned,
@@ -185,6 +201,9 @@ impl Event {
         Self::ObjectsUnresolved,
         Self::DriverNotReady,
         Self::Stalled,
+        Self::SecretsWritten,
+        Self::SecretsDeleted,
+        Self::SecretsNotSynced,
         Self::DeletedWhileMounted,
     ];
 
@@ -201,13 +220,23 @@ impl Event {
             Self::ObjectsUnresolved => "ObjectsUnresolved",
             Self::DriverNotReady => "DriverNotReady",
             Self::Stalled => "Stalled",
+            Self::SecretsWritten => "SecretsWritten",
+            Self::SecretsDeleted => "SecretsDeleted",
+            Self::SecretsNotSynced => "SecretsNotSynced",
             Self::DeletedWhileMounted => "DeletedWhileMounted",
         }
     }
 
     /// Whether it is a warning.
     pub const fn warning(self) -> bool {
-        !matches!(self, Self::Pinned | Self::Promoted | Self::AccessRestored)
+        !matches!(
+            self,
+            Self::Pinned
+                | Self::Promoted
+                | Self::AccessRestored
+                | Self::SecretsWritten
+                | Self::SecretsDeleted
+        )
     }
 
     /// When there is one.
@@ -225,6 +254,11 @@ impl Event {
             Self::ObjectsUnresolved => "Objects have no version that can be used.",
             Self::DriverNotReady => "The CSI driver is missing or lacks the audience.",
             Self::Stalled => "The binding is `Stalled`, or for another reason than before.",
+            Self::SecretsWritten => {
+                "Kubernetes Secrets were created, updated, repaired or taken over."
+            }
+            Self::SecretsDeleted => "Kubernetes Secrets that are no longer wanted were deleted.",
+            Self::SecretsNotSynced => "Kubernetes Secrets are not as wanted.",
             Self::DeletedWhileMounted => {
                 "The binding was deleted while pods mount its SecretProviderClass; what follows for them."
             }

@@ -68,7 +68,8 @@ pub(super) fn class(
     }
 }
 
-fn labels(binding: &VaultBinding) -> BTreeMap<String, String> {
+/// The labels of everything that a binding makes.
+pub fn labels(binding: &VaultBinding) -> BTreeMap<String, String> {
     let name = binding.metadata.name.clone().unwrap_or_default();
     [
         (MANAGED_BY_LABEL, MANAGER.to_owned()),

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use vaultbind_crds::status::{IdentityStatus, ObjectStatus, PodCount, RotationStatus, Summary};
+use vaultbind_crds::status::{
+    IdentityStatus, ObjectStatus, PodCount, RotationStatus, SecretStatus, Summary,
+};
 use vaultbind_crds::{GoDuration, VaultBinding, VaultBindingStatus};
 use vaultbind_keyvault::text::printable;
 
@@ -29,6 +31,7 @@ pub(super) struct Parts<'a> {
     pub(super) objects: &'a Objects<'a>,
     pub(super) outcome: &'a Outcome,
     pub(super) conditions: Vec<Condition>,
+    pub(super) secrets: Vec<SecretStatus>,
     pub(super) promoted: bool,
     pub(super) interval: Duration,
     pub(super) next: Timestamp,
@@ -42,7 +45,7 @@ impl Parts<'_> {
             observed_generation: self.binding.metadata.generation,
             identity: Some(self.identity()),
             objects: self.objects(&counts),
-            secrets: Vec::new(),
+            secrets: self.secrets.clone(),
             rotation: Some(self.rotation()),
             summary: Some(self.summary(pods)),
             plan: self.outcome.planned.clone(),

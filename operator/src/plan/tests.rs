@@ -137,6 +137,8 @@ impl Scene {
                 older_of_class: 0,
                 target: None,
                 mounts: Vec::new(),
+                writes_secrets: true,
+                secrets: BTreeMap::new(),
             },
             vault: VaultAnswer {
                 at: at(NOW),

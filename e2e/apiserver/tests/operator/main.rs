@@ -17,5 +17,6 @@ mod leaders;
 mod pins;
 mod policies;
 mod scene;
+mod secrets;
 mod site;
 mod trouble;

@@ -32,13 +32,14 @@ async fn site(audit: Audit, values: &Value) -> Site {
     site
 }
 
-async fn operator(site: &Site, arguments: &[&str]) -> Operator {
+/// Starts an operator with the token of the chart's ServiceAccount.
+pub(crate) async fn operator(site: &Site, name: &str, arguments: &[&str]) -> Operator {
     let (namespace, account) = OPERATOR;
     let token = site.server.token(namespace, account).await.unwrap();
     let kubeconfig = site.server.kubeconfig_with(account, &token).unwrap();
     let mut all = vec!["--lease-namespace", namespace, "--lease-name", account];
     all.extend(arguments);
-    site.operator_of("under-policies", &kubeconfig, &all).await
+    site.operator_of(name, &kubeconfig, &all).await
 }
 
 /// The binding of a team, as that team sees it.
@@ -134,7 +135,7 @@ async fn the_operator_works_within_the_policies_and_says_what_a_tightened_class_
     manifest(&site.server, &class(&json!({"vaults": ["kv-*"]})))
         .await
         .unwrap();
-    let _operator = operator(&site, &[]).await;
+    let _operator = operator(&site, "under-policies", &[]).await;
     let bound = Bound::new(&site, &world).await;
     let named = json!({"vaultClassName": "prod"});
     bound
@@ -249,7 +250,12 @@ async fn ghsa_fcxq_every_list_is_of_one_namespace() {
         .create(&other.binding("payments", &["db-password"], &Value::Null))
         .await;
     mounted(&other).await;
-    let _operator = operator(&server, &["--watch-namespaces", &own.namespace]).await;
+    let _operator = operator(
+        &server,
+        "under-policies",
+        &["--watch-namespaces", &own.namespace],
+    )
+    .await;
     let pods = |count: &'static str| {
         move |binding: &VaultBinding| {
             let status = binding.status.as_ref();

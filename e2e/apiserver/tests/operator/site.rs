@@ -6,10 +6,15 @@ use std::sync::OnceLock;
 
 use serde_json::json;
 use tokio::runtime::Runtime;
-use vaultbind_apiserver::{ApiServer, Audit, ISSUER, driver, folder, install, operator_rights};
+use vaultbind_apiserver::{
+    ApiServer, Audit, ISSUER, driver, enforced, folder, install, manifest, operator_rights,
+    rendered,
+};
 use vaultbind_e2e::leaks::LogFolder;
 use vaultbind_e2e::operator::{Launch, Operator, program};
 use vaultbind_e2e::stage::{AUDIENCE, Stage, TENANT};
+
+use crate::policies;
 
 /// Where operators keep their Lease.
 pub(crate) const SYSTEM: &str = "vaultbind-system";
@@ -81,23 +86,54 @@ impl Site {
 pub(crate) struct Shared {
     pub(crate) site: Site,
     pub(crate) operator: Operator,
+    /// Whether its operator reads values, for Kubernetes Secrets.
+    pub(crate) reads_values: bool,
 }
 
+/// The site of bindings without Secrets: its operator never reads a value.
 pub(crate) async fn shared() -> &'static Shared {
+    static SHARED: tokio::sync::OnceCell<Shared> = tokio::sync::OnceCell::const_new();
+    SHARED.get_or_init(|| start("operator", false)).await
+}
+
+/// The site of bindings with Secrets, whose operator has the chart's rights and is under its policies.
+pub(crate) async fn shared_with_secrets() -> &'static Shared {
+    static SHARED: tokio::sync::OnceCell<Shared> = tokio::sync::OnceCell::const_new();
+    SHARED.get_or_init(|| start("operator-secrets", true)).await
+}
+
+/// What the chart installs for the operator, but for the limits of classes, so that the operator's own
+/// check of them is seen.
+async fn as_installed(site: &Site) {
+    let values = json!({"policies": {"classLimits": false}});
+    let templates = [
+        "templates/operator/rbac.yaml",
+        "templates/operator/policies.yaml",
+    ];
+    let manifests = rendered(&values, &templates).await.unwrap();
+    manifest(&site.server, &manifests).await.unwrap();
+    enforced(&site.server).await.unwrap();
+}
+
+async fn start(name: &'static str, reads_values: bool) -> Shared {
     // What serves must not end with the runtime of the test that happens to be the first.
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    static SHARED: tokio::sync::OnceCell<Shared> = tokio::sync::OnceCell::const_new();
     let runtime = RUNTIME.get_or_init(|| Runtime::new().unwrap());
-    SHARED
-        .get_or_init(|| async {
-            let start = async {
-                let site = Site::start(Audit::None).await;
-                let operator = site.operator("operator", &[]).await;
-                Shared { site, operator }
-            };
-            runtime.spawn(start).await.unwrap()
-        })
-        .await
+    let start = async move {
+        let site = Site::start(Audit::None).await;
+        let operator = if reads_values {
+            as_installed(&site).await;
+            policies::operator(&site, name, &[]).await
+        } else {
+            site.operator(name, &[]).await
+        };
+        Shared {
+            site,
+            operator,
+            reads_values,
+        }
+    };
+    runtime.spawn(start).await.unwrap()
 }
 
 /// The folder of this run's logs; those of the run before are removed.
