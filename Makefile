@@ -76,7 +76,7 @@ image: ## Build static programs and their images into $CARGO_TARGET_DIR/images; 
 	archives=$$(images/build $(or $(PROFILE),release)); images/check $$archives; printf '%s\n' "$$archives"
 
 .PHONY: chart
-chart: ## Check the Helm chart: lint, schema, what it renders, README
+chart: ## Check the Helm chart: lint, schema, what it renders, README; UPDATE_SNAPSHOTS=1 accepts what is rendered
 	cargo build --locked -p vaultbind-provider -p vaultbind-operator
 	PROVIDER=$(CARGO_TARGET_DIR)/debug/vaultbind-provider OPERATOR=$(CARGO_TARGET_DIR)/debug/vaultbind-operator \
 	  charts/check

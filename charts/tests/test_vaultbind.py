@@ -12,7 +12,7 @@ import unittest
 import kubernetes_validate
 import yaml
 
-from rendering import CHART, KUBERNETES, ROOT, Rendered, helm, with_value
+from rendering import CHART, KUBERNETES, ROOT, Rendered, helm
 
 REPOSITORY = "registry.example/vaultbind-provider"
 
@@ -276,40 +276,6 @@ class Notes(unittest.TestCase):
 
 
 class Values(unittest.TestCase):
-    def test_wrong_values_are_refused_with_their_path(self):
-        for path, value in (
-            (["providers"], {}),
-            (["provider", "hostNetworks"], True),
-            (["provider", "image", "tags"], "1"),
-            (["provider", "http", "port"], 1),
-            (["provider", "resources", "limit"], {}),
-            (["provider", "trustedCA", "configMap"], "ca"),
-            (["provider", "podMonitor", "enable"], True),
-            (["provider", "affinity", "nodeAfinity"], {}),
-            (["provider", "hostNetwork"], "yes"),
-            (["provider", "name"], "azure.sock"),
-            (["provider", "name"], ""),
-            (["provider", "mountTimeoutSeconds"], 120),
-            (["provider", "mountTimeoutSeconds"], "30s"),
-            (["provider", "cache", "ttl"], "soon"),
-            (["provider", "vault", "concurrency"], 0),
-            (["provider", "cloudName"], "AzureGermanCloud"),
-            (["provider", "image", "digest"], "sha256:1"),
-            (["provider", "providersDir"], "run"),
-            (["provider", "http", "healthzPath"], '/a"b'),
-            (["provider", "http", "address"], "localhost"),
-            (["provider", "trustedCA"], {"configMapName": "a", "secretName": "b"}),
-            (["provider", "allowVaultHosts"], "kv.corp.example"),
-            (["provider", "allowVaultHosts"], ["https://kv.corp.example"]),
-            (["provider", "allowVaultHosts"], ["10.0.0.1"]),
-            (["provider", "allowUIDs"], [-1]),
-        ):
-            with self.subTest(path=path, value=value):
-                done = helm(with_value(path, value))
-                self.assertNotEqual(done.returncode, 0)
-                self.assertIn("values don't meet the specifications of the schema", done.stderr)
-                self.assertIn(path[-1], done.stderr)
-
     def test_texts_stay_texts(self):
         rendered = provider(trustedCA={"configMapName": "1", "key": "2"}, priorityClassName="3",
                             http={"healthzPath": "/a~b"}, podMonitor={"enabled": True, "interval": "1m"})
