@@ -29,6 +29,9 @@ REFUSED = (
     ("provider.updateStrategy.rollingUpdate.surge", 1, UNKNOWN),
     ("provider.dnsConfig.nameserver", "10.0.0.10", UNKNOWN),
     ("provider.tolerations", [{"op": "Exists"}], UNKNOWN),
+    ("defaultClass.secretTypes", {}, UNKNOWN),
+    ("defaultClass.spec.vault", {}, UNKNOWN),
+    ("defaultClass.spec.budgets.requests", 1, UNKNOWN),
     ("operator.replica", 1, UNKNOWN),
     ("operator.hostNetwork", True, UNKNOWN),
     ("operator.serviceAccount.token", True, UNKNOWN),
@@ -59,6 +62,7 @@ REFUSED = (
     ("provider.mountTimeoutSeconds", 120, RANGE[1]),
     ("provider.vault.concurrency", 0, RANGE[0]),
     ("provider.allowUIDs", [-1], RANGE[0]),
+    ("defaultClass.spec.budgets.vaultRequestsPerSecond", 401, RANGE[1]),
     ("operator.replicas", -1, RANGE[0]),
     ("operator.workers", 0, RANGE[0]),
     ("operator.log.verbosity", 6, RANGE[1]),
@@ -66,6 +70,7 @@ REFUSED = (
     ("provider.cache.ttl", "soon", PATTERN),
     ("provider.cache.ttl", "60", PATTERN),
     ("provider.vault.tryTimeout", "5 s", PATTERN),
+    ("defaultClass.spec.defaults.checkInterval", "5 min", PATTERN),
     ("operator.lease.duration", "1d", PATTERN),
     ("operator.podMonitor.interval", "30 s", PATTERN),
     ("provider.resources.limits", {"memory": "128 MB"}, PATTERN),
@@ -77,6 +82,9 @@ REFUSED = (
     ("fullnameOverride", "Vault_Bind", PATTERN),
     ("nameOverride", "vault bind", PATTERN),
     ("imagePullSecrets", [{"name": ""}], "minLength: got 0"),
+    ("defaultClass.name", "", "minLength: got 0"),
+    ("defaultClass.name", "Default", PATTERN),
+    ("defaultClass.spec.vaults", ["https://kv.vault.azure.net"], PATTERN),
     ("operator.serviceAccount.name", "Operator", PATTERN),
     ("operator.priorityClassName", "High!", PATTERN),
     ("operator.watchNamespaces", ["Payments"], PATTERN),
@@ -108,6 +116,9 @@ REFUSED = (
     # Choices, and what goes together.
     ("provider.cloudName", "AzureGermanCloud", CHOICE),
     ("provider.dnsPolicy", "clusterFirst", CHOICE),
+    ("defaultClass.spec.detection", "Provider", CHOICE),
+    # It would be a token of Kubernetes.
+    ("defaultClass.spec.secretTypes", ["kubernetes.io/service-account-token"], CHOICE),
     ("provider.tolerations", [{"operator": "exists"}], CHOICE),
     ("provider.updateStrategy.type", "Recreate", CHOICE),
     ("provider.trustedCA", {"configMapName": "a", "secretName": "b"}, "maxLength: got 1"),
@@ -117,7 +128,7 @@ REFUSED = (
 
 # Objects of Kubernetes that the API server checks; their fields grow with it.
 OPEN = {"global", "valueFrom", "claims", "podSecurityContext", "securityContext", "nodeAffinity", "podAffinity",
-        "podAntiAffinity", "topologySpreadConstraints"}
+        "podAntiAffinity", "topologySpreadConstraints", "namespaceSelector"}
 
 
 def open_objects(schema, name=""):

@@ -269,7 +269,10 @@ class Notes(unittest.TestCase):
 
     def test_they_speak_of_the_operator_where_there_is_one(self):
         self.assertIn("rollout status deployment/vaultbind-operator", self.notes())
-        self.assertIn("in one of a, b,", self.notes(operator={"watchNamespaces": ["a", "b"]}))
+        watched = self.notes(operator={"watchNamespaces": ["a", "b"]})
+        self.assertIn("in one of a, b,", watched)
+        self.assertIn("namespace: a\n", watched)
+        self.assertIn("kubectl edit vaultclass default", watched)
         without = self.notes(operator={"enabled": False})
         self.assertNotIn("perator", without)
         self.assertNotIn("VaultBinding", without)
@@ -300,8 +303,8 @@ class Values(unittest.TestCase):
 
 # Set by a chart that has this one as a part.
 FOR_PARENTS = {"global", "enabled"}
-# Closed objects whose names are Kubernetes', so that the values need not hold them all.
-KUBERNETES_OWN = {"resources", "affinity", "updateStrategy"}
+# Closed objects whose names are Kubernetes', or a VaultClass's, so that the values need not hold them all.
+KUBERNETES_OWN = {"resources", "affinity", "updateStrategy", "dnsConfig", "spec"}
 
 
 def differences(schema, values, definitions, prefix=""):
@@ -318,6 +321,25 @@ class Package(unittest.TestCase):
     def test_the_readme_is_what_the_values_say(self):
         self.assertEqual((CHART / "README.md").read_text(encoding="utf-8"),
                          pathlib.Path(os.environ["README"]).read_text(encoding="utf-8"), "run make docs")
+
+    def test_artifact_hub_is_told_what_there_is(self):
+        chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+        told = {name.removeprefix("artifacthub.io/"): value for name, value in chart["annotations"].items()}
+        self.assertIn(f'license = "{told["license"]}"', (ROOT / "Cargo.toml").read_text(encoding="utf-8"))
+        definitions = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted((ROOT / "crds").glob("*.yaml"))]
+        self.assertEqual(
+            [(crd["name"], crd["kind"], crd["version"]) for crd in yaml.safe_load(told["crds"])],
+            [(crd["metadata"]["name"], crd["spec"]["names"]["kind"], crd["spec"]["versions"][-1]["name"])
+             for crd in definitions])
+        for link in yaml.safe_load(told["links"]):
+            self.assertTrue((ROOT / link["url"].split("/blob/main/")[1]).exists(), link)
+        for change in yaml.safe_load(told["changes"]):
+            self.assertEqual(set(change), {"kind", "description"})
+        # The one that the notes and the installation have, too; the API server takes it.
+        (example,) = yaml.safe_load(told["crdsExamples"])
+        first = next(yaml.safe_load_all((ROOT / "examples/binding.yaml").read_text(encoding="utf-8")))
+        first["spec"]["objects"] = first["spec"]["objects"][:1]
+        self.assertEqual(example, first)
 
     def test_the_chart_has_the_programs_version(self):
         cargo = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
