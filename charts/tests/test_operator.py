@@ -134,7 +134,7 @@ class Objects(unittest.TestCase):
             for values in ({}, EVERYTHING):
                 for item in render(values, kubernetes=kubernetes):
                     # Definitions are checked on a real API server.
-                    if item["kind"] not in ("PodMonitor", "CustomResourceDefinition"):
+                    if item["kind"] not in ("PodMonitor", "CustomResourceDefinition", "VaultClass"):
                         kubernetes_validate.validate(item, kubernetes, strict=True)
 
     def test_without_the_operator_nothing_of_it_is_there(self):
