@@ -46,6 +46,7 @@ use vaultbind_crds::{VaultBinding, VaultBindingStatus};
 
 pub use notes::Note;
 pub use pins::{PREVIOUS_ANNOTATION, Pins};
+pub use pods::mounts_version;
 pub use question::question;
 pub use reason::{Event, Reason, Stall};
 pub use render::{BINDING_LABEL, MANAGED_BY_LABEL, MANAGER, labels};

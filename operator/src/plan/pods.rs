@@ -2,7 +2,6 @@
 
 use vaultbind_crds::binding::ObjectType;
 use vaultbind_crds::status::PodCount;
-use vaultbind_keyvault::VersionId;
 
 use super::objects::Item;
 use super::outcome::Shown;
@@ -24,7 +23,12 @@ pub(super) fn count(
             let pinned = shown.pinned.as_ref()?;
             let mut current = 0;
             for (mount, all) in cluster.mounts.iter().zip(&mut all) {
-                if has(mount, item, pinned) {
+                if mounts_version(
+                    mount,
+                    item.object.type_,
+                    item.name.as_str(),
+                    pinned.as_str(),
+                ) {
                     current += 1;
                 } else {
                     *all = false;
@@ -41,20 +45,20 @@ fn bounded(count: usize) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }
 
+/// Whether a pod's volume has a version of an object of the vault.
+///
 /// The provider tells the driver `type/name`, with `@` and a path if an object is mounted a second
 /// time, and the version, with a dot and more if it becomes several files.
-fn has(mount: &Mount, item: &Item<'_>, pinned: &VersionId) -> bool {
+pub fn mounts_version(mount: &Mount, type_: ObjectType, name: &str, version: &str) -> bool {
     mount.objects.iter().any(|object| {
         let id = object.id.split('@').next().unwrap_or_default();
-        let version = object.version.split('.').next().unwrap_or_default();
-        let Some((type_, name)) = id.split_once('/') else {
+        let mounted = object.version.split('.').next().unwrap_or_default();
+        let Some((word_of, name_of)) = id.split_once('/') else {
             return false;
         };
         // The Azure provider mounts a certificate's PFX as its secret.
-        let same_type = type_ == word(item.object.type_)
-            || (item.object.type_ == ObjectType::Certificate && type_ == "secret");
-        same_type
-            && name.eq_ignore_ascii_case(item.name.as_str())
-            && version.eq_ignore_ascii_case(pinned.as_str())
+        let same_type =
+            word_of == word(type_) || (type_ == ObjectType::Certificate && word_of == "secret");
+        same_type && name_of.eq_ignore_ascii_case(name) && mounted.eq_ignore_ascii_case(version)
     })
 }
