@@ -21,9 +21,7 @@ use crate::observed::{ClassChoice, Cluster, Driver};
 use crate::secrets_store::{SecretProviderClass, SecretProviderClassPodStatus};
 
 pub(crate) use mounts::Mounts;
-#[cfg(test)]
-pub(crate) use store::Keeper;
-pub(crate) use store::{Change, Name, Store};
+pub(crate) use store::{Change, Keeper, Name, Store};
 use watch::Malformed;
 use watch::{Standing, Watch, api, guarded};
 

@@ -25,6 +25,7 @@ mod reconcile;
 pub mod resolve;
 mod secrets;
 pub mod secrets_store;
+pub mod surroundings;
 
 /// Threads of the program. It mostly waits.
 pub const WORKERS: usize = 2;

@@ -51,11 +51,32 @@ impl Secrets {
         question: &Question,
         tasks: &[SecretTask],
     ) -> BTreeMap<String, SecretSeen> {
+        let acts = binding.spec.reconcile_policy == ReconcilePolicy::Apply;
+        self.all(binding, question, tasks, acts).await
+    }
+
+    /// Looks at all of them and does nothing.
+    pub(crate) async fn look(
+        &self,
+        binding: &VaultBinding,
+        question: &Question,
+        tasks: &[SecretTask],
+    ) -> BTreeMap<String, SecretSeen> {
+        self.all(binding, question, tasks, false).await
+    }
+
+    async fn all(
+        &self,
+        binding: &VaultBinding,
+        question: &Question,
+        tasks: &[SecretTask],
+        acts: bool,
+    ) -> BTreeMap<String, SecretSeen> {
         let bringing = Bringing {
             secrets: self,
             question,
             labels: plan::labels(binding),
-            acts: binding.spec.reconcile_policy == ReconcilePolicy::Apply,
+            acts,
         };
         let mut all = BTreeMap::new();
         for task in tasks {

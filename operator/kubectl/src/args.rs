@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand};
 
 use crate::completion::CompletionArgs;
+use crate::render::RenderArgs;
+use crate::status::StatusArgs;
 use crate::terminal::ColorChoice;
 
 /// Looks at VaultBindings: what they would do, and how they are.
@@ -31,6 +33,12 @@ pub struct Args {
 /// What can be asked.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Tell how bindings are: conditions, versions, expiry, Secrets and pods
+    Status(StatusArgs),
+
+    /// Print what bindings in files would create, and what is wrong with them, without a cluster
+    Render(RenderArgs),
+
     /// Print the script that completes commands and flags in a shell
     Completion(CompletionArgs),
 }

@@ -9,11 +9,19 @@ pub mod args;
 pub mod cluster;
 pub mod completion;
 pub mod exit;
+pub mod lint;
+pub mod manifests;
 pub mod output;
+pub mod render;
+pub mod status;
+mod table;
 pub mod terminal;
+mod times;
 
 use crate::args::{Args, Command};
+use crate::cluster::Cluster;
 use crate::exit::{Exit, Failure};
+use crate::output::Format;
 use crate::terminal::Terminal;
 
 /// Runs a command and says how it ended.
@@ -48,6 +56,19 @@ pub fn run_blocking(args: Args, terminal: &mut Terminal) -> Exit {
 
 async fn command(args: Args, terminal: &mut Terminal) -> Result<Exit, Failure> {
     match args.command {
+        Command::Status(arguments) => {
+            let cluster = Cluster::connect(&arguments.cluster).await?;
+            let report = status::run(&arguments, &cluster).await?;
+            terminal.show(&report, arguments.output)
+        }
+        Command::Render(arguments) => {
+            let report = render::run(&arguments, terminal.look().now)?;
+            if matches!(arguments.output, Format::Table | Format::Wide) {
+                let remarks = report.remarks(terminal.paint_of_notes());
+                terminal.note(remarks.trim_end());
+            }
+            terminal.show(&report, arguments.output)
+        }
         Command::Completion(arguments) => terminal.text(&completion::script(&arguments)),
     }
 }

@@ -182,6 +182,11 @@ impl Terminal {
         let _ = writeln!(self.err, "{text}");
     }
 
+    /// The colours of notes.
+    pub fn paint_of_notes(&self) -> Paint {
+        self.paint_errors
+    }
+
     /// Tells why a command could not be carried out.
     pub fn failed(&mut self, failure: &Failure) {
         let word = self.paint_errors.tone(Tone::Bad, "error:");
