@@ -49,7 +49,7 @@ test-api: ## Check resources and operator on a real API server (KUBEBUILDER_ASSE
 	[[ -n "$${KUBEBUILDER_ASSETS:-}" ]] || e2e/bed/provision >/dev/null
 	cargo build --locked -p vaultbind-operator
 	e2e/summary cargo test --locked --no-fail-fast -p vaultbind-apiserver -p vaultbind-operator \
-	  --test crds --test operator --test policies --test cluster
+	  --test crds --test chart --test operator --test policies --test cluster
 
 .PHONY: bench
 bench: ## Measure the provider; SHORT=1 takes a minute, PEER=go or a path adds a column, ONLY=a line's name

@@ -47,25 +47,39 @@ async fn known(server: &ApiServer, name: &str) -> anyhow::Result<()> {
     }
 }
 
-/// The manifests of the Secrets Store CSI driver, as its module has them.
-async fn driver_manifests() -> anyhow::Result<PathBuf> {
-    const MODULE: &str = "sigs.k8s.io/secrets-store-csi-driver";
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bed/driver-1.6.0");
+/// The files of a Go module that a folder of the repository pins.
+async fn module(pinned: &str, name: &str) -> anyhow::Result<PathBuf> {
     let output = tokio::process::Command::new("go")
         .arg("-C")
-        .arg(&here)
-        .args(["mod", "download", "-json", MODULE])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(pinned))
+        .args(["mod", "download", "-json", name])
         .output()
         .await
         .context("cannot run go")?;
     ensure!(
         output.status.success(),
-        "go mod download {MODULE}: {}",
+        "go mod download {name}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
     let module: serde_json::Value = serde_json::from_slice(&output.stdout)?;
     let folder = module.get("Dir").and_then(serde_json::Value::as_str);
-    Ok(Path::new(folder.context("go mod download says no Dir")?).join("deploy"))
+    Ok(PathBuf::from(
+        folder.context("go mod download says no Dir")?,
+    ))
+}
+
+/// Installs the definition of PodMonitor, as the Prometheus operator brings it.
+///
+/// # Errors
+/// When the operator's module cannot be had, or the API server refuses.
+pub async fn pod_monitors(server: &ApiServer) -> anyhow::Result<()> {
+    const MODULE: &str = "github.com/prometheus-operator/prometheus-operator";
+    const FILE: &str = "monitoring.coreos.com_podmonitors.yaml";
+    let files = module("prometheus-operator-0.93.1", MODULE).await?;
+    let definitions = tempfile::tempdir()?;
+    let from = files.join("example/prometheus-operator-crd").join(FILE);
+    std::fs::copy(from, definitions.path().join(FILE))?;
+    install(server, definitions.path()).await
 }
 
 /// Installs what the Secrets Store CSI driver brings into a cluster, but not the driver: its resources,
@@ -74,7 +88,8 @@ async fn driver_manifests() -> anyhow::Result<PathBuf> {
 /// # Errors
 /// When the driver's module cannot be had, or the API server refuses.
 pub async fn driver(server: &ApiServer, audience: &str) -> anyhow::Result<()> {
-    let manifests = driver_manifests().await?;
+    const MODULE: &str = "sigs.k8s.io/secrets-store-csi-driver";
+    let manifests = module("../bed/driver-1.6.0", MODULE).await?.join("deploy");
     let definitions = tempfile::tempdir()?;
     for plural in ["secretproviderclasses", "secretproviderclasspodstatuses"] {
         let name = format!("secrets-store.csi.x-k8s.io_{plural}.yaml");

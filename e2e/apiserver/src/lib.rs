@@ -16,9 +16,9 @@ mod programs;
 mod server;
 
 pub use audit::Audit;
-pub use chart::rendered;
+pub use chart::{chart, combinations, helm, rendered, rendered_combination};
 pub use controllers::Controllers;
-pub use install::{apply, driver, folder, install, manifest, operator_rights};
+pub use install::{apply, driver, folder, install, manifest, operator_rights, pod_monitors};
 pub use policies::{enforced, policies, taken_up};
 pub use programs::programs;
 pub use server::{ApiServer, ISSUER};
