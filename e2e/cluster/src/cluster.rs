@@ -2,10 +2,13 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, bail};
 use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, LogParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
+use kube::api::{
+    Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, LogParams, PostParams,
+};
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use vaultbind_e2e::admin::Admin;
 
@@ -35,6 +38,15 @@ pub enum DriverVersion {
     V1_6,
 }
 
+fn variable(name: &str) -> anyhow::Result<String> {
+    std::env::var(name).with_context(|| format!("{name} is not set: use make e2e"))
+}
+
+async fn config() -> anyhow::Result<Config> {
+    let kubeconfig = Kubeconfig::read_from(variable("KUBECONFIG")?)?;
+    Ok(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?)
+}
+
 /// Where `make e2e` has helm install the chart.
 const NAMESPACE: &str = "vaultbind-system";
 
@@ -44,12 +56,7 @@ impl Cluster {
     /// # Errors
     /// When a variable is missing or the cluster does not answer.
     pub async fn connect() -> anyhow::Result<Self> {
-        let variable = |name: &str| {
-            std::env::var(name).with_context(|| format!("{name} is not set: use make e2e"))
-        };
-        let kubeconfig = Kubeconfig::read_from(variable("KUBECONFIG")?)?;
-        let config =
-            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+        let config = config().await?;
         let azure: SocketAddr = variable("VAULTBIND_E2E_AZURE")?.parse()?;
         let driver = match variable("VAULTBIND_E2E_DRIVER")?.as_str() {
             "1.5.6" => DriverVersion::V1_5,
@@ -65,9 +72,7 @@ impl Cluster {
 
     /// SecretProviderClasses and their pod statuses of a namespace.
     pub(crate) fn secrets_store(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {
-        let kind = GroupVersionKind::gvk("secrets-store.csi.x-k8s.io", "v1", kind);
-        let resource = ApiResource::from_gvk(&kind);
-        Api::namespaced_with(self.client.clone(), namespace, &resource)
+        secrets_store(self.client.clone(), kind, namespace)
     }
 
     /// What the provider has written so far.
@@ -95,6 +100,25 @@ impl Cluster {
         Api::namespaced(self.client.clone(), NAMESPACE)
     }
 
+    /// A client that is the operator to the API server: with a token of its ServiceAccount, as its pods have.
+    ///
+    /// # Errors
+    /// When the API server makes none.
+    pub async fn as_operator(&self) -> anyhow::Result<Client> {
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let request = TokenRequest::default();
+        let answer = accounts
+            .create_token_request("vaultbind-operator", &PostParams::default(), &request)
+            .await?;
+        let token = answer.status.context("the answer has no token")?.token;
+        let mut config = config().await?;
+        config.auth_info = AuthInfo {
+            token: Some(token.into()),
+            ..AuthInfo::default()
+        };
+        Ok(Client::try_from(config)?)
+    }
+
     /// The operator's Lease: whose it is, a pod or nobody.
     ///
     /// # Errors
@@ -105,4 +129,10 @@ impl Cluster {
         let holder = spec.and_then(|spec| spec.holder_identity);
         Ok(holder.filter(|holder| !holder.is_empty()))
     }
+}
+
+/// Objects of the CSI driver in a namespace, for a client.
+pub fn secrets_store(client: Client, kind: &str, namespace: &str) -> Api<DynamicObject> {
+    let kind = GroupVersionKind::gvk("secrets-store.csi.x-k8s.io", "v1", kind);
+    Api::namespaced_with(client, namespace, &ApiResource::from_gvk(&kind))
 }

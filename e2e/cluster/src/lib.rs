@@ -11,7 +11,7 @@ mod site;
 mod wait;
 
 pub use binding::{condition, object_status};
-pub use cluster::{Cluster, DriverVersion};
+pub use cluster::{Cluster, DriverVersion, secrets_store};
 pub use manifest::{PodSpec, class};
 pub use site::{Site, uuid};
 pub use wait::{eventually, within};

@@ -78,7 +78,7 @@ async fn every_replica_reads(site: &Site, app: &str, path: &str, value: &str) {
     }
 }
 
-async fn no_failed_mount(site: &Site) {
+pub(crate) async fn no_failed_mount(site: &Site) {
     let events: Api<k8s_openapi::api::core::v1::Event> =
         Api::namespaced(site.cluster.client.clone(), &site.namespace);
     let events = events.list(&ListParams::default()).await.unwrap();

@@ -1,6 +1,5 @@
 //! What the operator makes of VaultBindings, with everything around it real.
 
-use std::process::Command;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
@@ -11,7 +10,7 @@ use vaultbind_crds::VaultBinding;
 use vaultbind_crds::status::{ConditionType, ObjectState};
 use vaultbind_e2e::stage::random;
 
-use crate::support::{secret_object, site, site_with_secrets};
+use crate::support::{kubectl, secret_object, site, site_with_secrets};
 
 /// A site with one secret, and a binding `app` of it that is Ready.
 pub(crate) async fn bound(name: &str) -> (Site, String) {
@@ -42,14 +41,6 @@ async fn pods_are_current(site: &Site, binding: &str, pods: &str) -> VaultBindin
     })
     .await
     .unwrap()
-}
-
-/// Runs kubectl, as people do.
-fn kubectl(arguments: &[&str]) -> String {
-    let output = Command::new("kubectl").args(arguments).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    String::from_utf8(output.stdout).unwrap()
 }
 
 /// The cell in the first row of a table of kubectl; it may be empty. Columns start where their heads do.

@@ -15,6 +15,7 @@
 
 mod alone;
 mod bindings;
+mod chart;
 mod defaults;
 mod failures;
 mod identities;

@@ -1,16 +1,20 @@
 //! The operator as helm installs it: its rights, its replicas, its namespaces.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use k8s_openapi::api::authorization::v1::SubjectAccessReview;
-use kube::api::{Api, DeleteParams, ListParams, PostParams};
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::authorization::v1::{SelfSubjectRulesReview, SubjectAccessReview};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
-use vaultbind_cluster_tests::{Cluster, within};
+use vaultbind_cluster_tests::{Cluster, secrets_store, within};
+use vaultbind_crds::VaultBinding;
 
 use crate::bindings::{bound, rotate};
-use crate::support::site_with_secrets;
+use crate::support::{helm_sets, site_with_secrets};
 
 /// Whether the operator may do something in a namespace.
 async fn may(cluster: &Cluster, namespace: &str, verb: &str, resource: &str) -> bool {
@@ -66,22 +70,81 @@ async fn the_operator_may_read_no_secret_and_change_no_workload() {
     }
 }
 
-/// Installs the chart anew with a value changed.
-fn helm_sets(value: &str) {
-    let output = Command::new("helm")
-        .args(["upgrade", "vaultbind", "charts/vaultbind", "--reuse-values"])
-        .args([
-            "--namespace",
-            "vaultbind-system",
-            "--wait",
-            "--timeout",
-            "90s",
-        ])
-        .args(["--set-json", value])
-        .output()
+/// What the API server says to a request: the status of its answer.
+fn status<T: std::fmt::Debug>(answer: kube::Result<T>) -> u16 {
+    match answer {
+        Ok(_) => 200,
+        Err(kube::Error::Api(status)) => status.code,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// What the operator gets for what it does in a namespace that it watches: with its own token, from the API
+/// server. Nothing is changed.
+async fn tries(cluster: &Cluster, namespace: &str) -> Vec<(&'static str, u16)> {
+    let operator = cluster.as_operator().await.unwrap();
+    let bindings: Api<VaultBinding> = Api::namespaced(operator.clone(), namespace);
+    let accounts: Api<ServiceAccount> = Api::namespaced(operator.clone(), namespace);
+    let classes = secrets_store(operator.clone(), "SecretProviderClass", namespace);
+    let pod_statuses = secrets_store(operator, "SecretProviderClassPodStatus", namespace);
+    let (list, create) = (ListParams::default(), PostParams::default());
+    let listed = bindings.list(&list).await;
+    let patch = json!({ "metadata": { "annotations": { "vaultbind.dev/tried": "1" } } });
+    let patch = Patch::Merge(patch);
+    let dry = PatchParams {
+        dry_run: true,
+        ..PatchParams::default()
+    };
+    let token = TokenRequest {
+        spec: TokenRequestSpec {
+            audiences: vec!["api://AzureADTokenExchange".to_owned()],
+            expiration_seconds: Some(600),
+            ..TokenRequestSpec::default()
+        },
+        ..TokenRequest::default()
+    };
+    vec![
+        ("list bindings", status(listed)),
+        (
+            "patch a status",
+            status(bindings.patch_status("app", &dry, &patch).await),
+        ),
+        ("list classes", status(classes.list(&list).await)),
+        (
+            "patch a class",
+            status(classes.patch("app", &dry, &patch).await),
+        ),
+        ("list pod statuses", status(pod_statuses.list(&list).await)),
+        (
+            "a token",
+            status(
+                accounts
+                    .create_token_request("workload", &create, &token)
+                    .await,
+            ),
+        ),
+    ]
+}
+
+/// The rules of the operator in a namespace, as it is told itself: (resource, verb).
+async fn rules(cluster: &Cluster, namespace: &str) -> BTreeSet<(String, String)> {
+    let operator = cluster.as_operator().await.unwrap();
+    let reviews: Api<SelfSubjectRulesReview> = Api::all(operator);
+    let review = json!({ "metadata": {}, "spec": { "namespace": namespace } });
+    let review = serde_json::from_value(review).unwrap();
+    let review = reviews
+        .create(&PostParams::default(), &review)
+        .await
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
+    let mut found = BTreeSet::new();
+    for rule in review.status.unwrap().resource_rules {
+        for resource in rule.resources.unwrap_or_default() {
+            for verb in &rule.verbs {
+                found.insert((resource.clone(), verb.clone()));
+            }
+        }
+    }
+    found
 }
 
 #[tokio::test]
@@ -89,21 +152,45 @@ async fn alone_an_operator_of_one_namespace_has_no_rights_in_others() {
     let (site, [_]) = site_with_secrets("watched", ["db"]).await;
     let other = site_with_secrets("unwatched", ["db"]).await.0;
     let namespace = &site.namespace;
-    helm_sets(&format!("operator.watchNamespaces=[\"{namespace}\"]"));
+    // Objects to try on, made while all namespaces are watched.
+    for site in [&other, &site] {
+        let binding = site.binding("app", &json!([{ "name": "db" }]));
+        site.bind(binding).await.unwrap();
+        site.ready("app").await.unwrap();
+    }
+    let before = rules(&site.cluster, &other.namespace).await;
+    helm_sets(&format!("operator.watchNamespaces=[\"{namespace}\"]")).await;
 
     for token in ["serviceaccounts/token", CLASSES] {
         assert!(may(&site.cluster, namespace, "create", token).await);
         assert!(!may(&site.cluster, &other.namespace, "create", token).await);
     }
+    for (what, code) in tries(&site.cluster, namespace).await {
+        assert_eq!(code, 200, "{what} in {namespace}");
+    }
+    for (what, code) in tries(&site.cluster, &other.namespace).await {
+        assert_eq!(code, 403, "{what} in {}", other.namespace);
+    }
+    // What is left there is what has no namespace, and what everybody has.
+    let left = rules(&site.cluster, &other.namespace).await;
+    assert!(left.is_subset(&before), "{left:?}");
+    for (resource, verb) in &left {
+        let read = ["vaultclasses", "namespaces", "csidrivers"].contains(&resource.as_str())
+            && ["get", "list", "watch"].contains(&verb.as_str());
+        let about_itself = resource.starts_with("self") && verb == "create";
+        assert!(read || about_itself, "{verb} {resource}");
+    }
+    assert_eq!(rules(&site.cluster, namespace).await, before);
+
     for site in [&other, &site] {
-        let binding = site.binding("app", &json!([{ "name": "db" }]));
+        let binding = site.binding("later", &json!([{ "name": "db" }]));
         site.bind(binding).await.unwrap();
     }
-    site.ready("app").await.unwrap();
-    assert_eq!(other.bindings().get("app").await.unwrap().status, None);
+    site.ready("later").await.unwrap();
+    assert_eq!(other.bindings().get("later").await.unwrap().status, None);
 
-    helm_sets("operator.watchNamespaces=[]");
-    other.ready("app").await.unwrap();
+    helm_sets("operator.watchNamespaces=[]").await;
+    other.ready("later").await.unwrap();
 }
 
 /// Kills the operator in a pod: it has no time to give anything up.

@@ -1,3 +1,5 @@
+use std::process::Command;
+
 use vaultbind_cluster_tests::{Cluster, Site};
 use vaultbind_e2e::stage::random;
 
@@ -38,4 +40,37 @@ pub(crate) async fn site(name: &str, vault: &str) -> Site {
     Site::new(&Cluster::connect().await.unwrap(), name, vault)
         .await
         .unwrap()
+}
+
+/// Runs helm for the release that the scenarios use, as people do; scenarios go on meanwhile.
+pub(crate) async fn helm(verb: &'static str, more: &[&str]) {
+    let mut command = Command::new("helm");
+    command.args([verb, "vaultbind"]);
+    if verb != "uninstall" {
+        command.arg("charts/vaultbind");
+    }
+    command.args([
+        "--namespace",
+        "vaultbind-system",
+        "--wait",
+        "--timeout=180s",
+    ]);
+    command.args(more);
+    let output = tokio::task::spawn_blocking(move || command.output());
+    let output = output.await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "helm {verb}: {said}");
+}
+
+/// Installs the chart anew with a value changed.
+pub(crate) async fn helm_sets(value: &str) {
+    helm("upgrade", &["--reuse-values", "--set-json", value]).await;
+}
+
+/// Runs kubectl, as people do.
+pub(crate) fn kubectl(arguments: &[&str]) -> String {
+    let output = Command::new("kubectl").args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    String::from_utf8(output.stdout).unwrap()
 }
