@@ -44,6 +44,8 @@ use vaultbind_crds::class::Detection;
 use vaultbind_crds::status::ConditionType;
 use vaultbind_crds::{VaultBinding, VaultBindingStatus};
 
+pub use driver::finding as driver_finding;
+pub use finding::{Finding, Holds};
 pub use notes::Note;
 pub use pins::{PREVIOUS_ANNOTATION, Pins};
 pub use pods::mounts_version;
@@ -56,7 +58,6 @@ pub use status::{CHECKS_ARE_WRITTEN_EACH, worth_writing};
 pub use target::Target;
 
 use self::conditions::{Findings, Summing, Told};
-use self::finding::{Finding, Holds};
 use self::objects::{Memory, Objects};
 use self::outcome::{Ground, Outcome};
 use self::reading::Reading;
@@ -149,7 +150,7 @@ fn stalled(input: &Input<'_>, stall: &Stall) -> Plan {
 fn driver(input: &Input<'_>) -> Finding {
     let identity = &input.binding.spec.identity;
     let audience = identity.audience(input.binding.spec.vault.cloud);
-    driver::finding(input.cluster, audience.as_str())
+    driver::finding(input.cluster.driver.as_ref(), audience.as_str())
 }
 
 fn uid(binding: &VaultBinding) -> &str {

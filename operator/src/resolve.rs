@@ -41,7 +41,7 @@ use who::Who;
 
 pub use observer::{ResolveObserver, Source, Sweep};
 pub use own::OwnIdentity;
-pub use service_account::{KubeTokens, Tokens};
+pub use service_account::{KubeTokens, Tokens, missing_account};
 pub use values::{NoValues, ValueError, Values, Wanted};
 
 /// What nobody has asked for as long as this is forgotten.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand};
 
 use crate::completion::CompletionArgs;
+use crate::doctor::DoctorArgs;
 use crate::render::RenderArgs;
 use crate::status::StatusArgs;
 use crate::terminal::ColorChoice;
@@ -38,6 +39,9 @@ pub enum Command {
 
     /// Print what bindings in files would create, and what is wrong with them, without a cluster
     Render(RenderArgs),
+
+    /// Say the first thing that is wrong with a binding or a pod, why it matters and what mends it
+    Doctor(DoctorArgs),
 
     /// Print the script that completes commands and flags in a shell
     Completion(CompletionArgs),

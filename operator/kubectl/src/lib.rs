@@ -8,6 +8,7 @@
 pub mod args;
 pub mod cluster;
 pub mod completion;
+pub mod doctor;
 pub mod exit;
 pub mod lint;
 pub mod manifests;
@@ -56,6 +57,11 @@ pub fn run_blocking(args: Args, terminal: &mut Terminal) -> Exit {
 
 async fn command(args: Args, terminal: &mut Terminal) -> Result<Exit, Failure> {
     match args.command {
+        Command::Doctor(arguments) => {
+            let cluster = Cluster::connect(&arguments.cluster).await?;
+            let report = doctor::run(&arguments, &cluster).await?;
+            terminal.show(&report, arguments.output)
+        }
         Command::Status(arguments) => {
             let cluster = Cluster::connect(&arguments.cluster).await?;
             let report = status::run(&arguments, &cluster).await?;

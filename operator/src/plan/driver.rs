@@ -2,14 +2,14 @@
 
 use super::finding::Finding;
 use super::reason::Reason;
-use crate::observed::Cluster;
+use crate::observed::Driver;
 
 /// Name of the driver's CSIDriver object.
 const NAME: &str = "secrets-store.csi.k8s.io";
 
-/// `audience` is that of the workload's token.
-pub(super) fn finding(cluster: &Cluster, audience: &str) -> Finding {
-    let Some(driver) = &cluster.driver else {
+/// `audience` is that of the workload's token. Without its kinds a driver counts as absent.
+pub fn finding(driver: Option<&Driver>, audience: &str) -> Finding {
+    let Some(driver) = driver else {
         return Finding::no(
             Reason::DriverMissing,
             format!(

@@ -9,15 +9,18 @@ pub(super) const LONGEST_MESSAGE: usize = 1024;
 
 /// Whether a condition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds {
+pub enum Holds {
+    /// It does.
     Yes,
+    /// It does not.
     No,
+    /// Nobody knows.
     Unknown,
 }
 
 impl Holds {
     /// The word in a condition.
-    pub(super) const fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Yes => "True",
             Self::No => "False",
@@ -28,12 +31,15 @@ impl Holds {
 
 /// A condition's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Finding {
-    pub(super) holds: Holds,
-    pub(super) reason: Reason,
-    pub(super) message: String,
+pub struct Finding {
+    /// Whether it holds.
+    pub holds: Holds,
+    /// Why, as one word.
+    pub reason: Reason,
+    /// Why, for people, and what to do.
+    pub message: String,
     /// Whether it may pass by itself, soon.
-    pub(super) transient: bool,
+    pub transient: bool,
 }
 
 impl Finding {

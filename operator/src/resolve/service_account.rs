@@ -100,10 +100,7 @@ fn no_token(namespace: &str, service_account: &str, error: Option<&kube::Error>)
         ));
     };
     match status.code {
-        404 => NoProof::lasting(format!(
-            "{account} does not exist: kubectl create serviceaccount -n {namespace} \
-             {service_account}, or correct spec.identity.serviceAccountName"
-        )),
+        404 => NoProof::lasting(missing_account(namespace, service_account)),
         403 => {
             let words = printable(&status.message, 200);
             NoProof::lasting(format!(
@@ -120,6 +117,14 @@ fn no_token(namespace: &str, service_account: &str, error: Option<&kube::Error>)
             ))
         }
     }
+}
+
+/// That a ServiceAccount does not exist, and what to do.
+pub fn missing_account(namespace: &str, service_account: &str) -> String {
+    format!(
+        "ServiceAccount {namespace}/{service_account} does not exist: kubectl create serviceaccount -n \
+         {namespace} {service_account}, or correct spec.identity.serviceAccountName"
+    )
 }
 
 /// A workload's identity, proved by its ServiceAccount.

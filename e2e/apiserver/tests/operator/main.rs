@@ -13,6 +13,7 @@
 )]
 
 mod audit;
+mod doctor;
 mod leaders;
 mod pins;
 mod policies;
