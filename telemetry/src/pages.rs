@@ -37,7 +37,16 @@ pub fn flags(command: &Command, spelling: &str) -> String {
         command.get_name(),
         about.unwrap_or_default(),
     );
+    rows(&mut page, command);
+    page
+}
+
+/// A row for each flag.
+fn rows(page: &mut String, command: &Command) {
     for argument in command.get_arguments() {
+        if argument.is_positional() {
+            continue;
+        }
         let help = argument
             .get_help()
             .map(|help| help.to_string().replace('<', "&lt;"));
@@ -51,6 +60,33 @@ pub fn flags(command: &Command, spelling: &str) -> String {
             code(default.map(|value| value.to_string_lossy())),
             help.unwrap_or_default(),
         );
+    }
+}
+
+/// The page of a program with commands: what each is for, its usage and its flags.
+pub fn commands(command: &Command) -> String {
+    let mut command = command.clone();
+    command.build();
+    let about = |command: &Command| {
+        let about = command.get_long_about().or_else(|| command.get_about());
+        about.map(ToString::to_string).unwrap_or_default()
+    };
+    let program = command.get_bin_name().unwrap_or_default().to_owned();
+    let mut page = format!("# `{program}`\n\n{GENERATED}\n\n{}\n", about(&command));
+    for command in command.get_subcommands_mut() {
+        if command.is_hide_set() || command.get_name() == "help" {
+            continue;
+        }
+        let usage = command.render_usage().to_string();
+        let usage = usage.trim_start_matches("Usage: ");
+        // Writing to a text cannot fail.
+        let _ = write!(
+            page,
+            "\n## {}\n\n{}\n\n    {usage}\n\n| flag | environment | default | |\n| --- | --- | --- | --- |\n",
+            command.get_name(),
+            about(command),
+        );
+        rows(&mut page, command);
     }
     page
 }

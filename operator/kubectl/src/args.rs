@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand};
 
-use crate::completion::CompletionArgs;
+use crate::completion::{CompleteArgs, CompletionArgs};
 use crate::doctor::DoctorArgs;
+use crate::plan::PlanArgs;
 use crate::render::RenderArgs;
 use crate::status::StatusArgs;
 use crate::terminal::ColorChoice;
@@ -37,6 +38,9 @@ pub enum Command {
     /// Tell how bindings are: conditions, versions, expiry, Secrets and pods
     Status(StatusArgs),
 
+    /// Tell what the operator would do with bindings, of the cluster or as files have them
+    Plan(PlanArgs),
+
     /// Print what bindings in files would create, and what is wrong with them, without a cluster
     Render(RenderArgs),
 
@@ -45,6 +49,10 @@ pub enum Command {
 
     /// Print the script that completes commands and flags in a shell
     Completion(CompletionArgs),
+
+    /// What kubectl asks to complete a command line
+    #[command(name = "__complete", hide = true)]
+    Complete(CompleteArgs),
 }
 
 /// Which cluster, and as whom: as kubectl has it.

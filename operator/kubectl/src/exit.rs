@@ -49,6 +49,9 @@ pub enum Failure {
         #[source]
         source: io::Error,
     },
+    /// The way to Azure.
+    #[error("Azure cannot be asked: {0}")]
+    Azure(String),
     /// What was found cannot be shown in the format that is asked for.
     #[error("the result cannot be written as {format}: {reason}; use -o table")]
     Format {

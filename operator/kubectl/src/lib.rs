@@ -8,21 +8,26 @@
 pub mod args;
 pub mod cluster;
 pub mod completion;
+#[cfg(test)]
+mod docs;
 pub mod doctor;
 pub mod exit;
 pub mod lint;
 pub mod manifests;
 pub mod output;
+pub mod plan;
 pub mod render;
 pub mod status;
 mod table;
 pub mod terminal;
 mod times;
+mod unseen;
 
 use crate::args::{Args, Command};
 use crate::cluster::Cluster;
 use crate::exit::{Exit, Failure};
 use crate::output::Format;
+use crate::plan::Azure;
 use crate::terminal::Terminal;
 
 /// Runs a command and says how it ended.
@@ -67,6 +72,12 @@ async fn command(args: Args, terminal: &mut Terminal) -> Result<Exit, Failure> {
             let report = status::run(&arguments, &cluster).await?;
             terminal.show(&report, arguments.output)
         }
+        Command::Plan(arguments) => {
+            let cluster = Cluster::connect(&arguments.cluster).await?;
+            let now = terminal.look().now;
+            let report = plan::run(&arguments, &cluster, Azure::default(), now).await?;
+            terminal.show(&report, arguments.output)
+        }
         Command::Render(arguments) => {
             let report = render::run(&arguments, terminal.look().now)?;
             if matches!(arguments.output, Format::Table | Format::Wide) {
@@ -74,6 +85,10 @@ async fn command(args: Args, terminal: &mut Terminal) -> Result<Exit, Failure> {
                 terminal.note(remarks.trim_end());
             }
             terminal.show(&report, arguments.output)
+        }
+        Command::Complete(arguments) => {
+            let answer = completion::complete(&arguments).await;
+            terminal.text(&answer)
         }
         Command::Completion(arguments) => terminal.text(&completion::script(&arguments)),
     }

@@ -6,13 +6,14 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 use vaultbind_crds::{GROUP, VERSION, definitions};
 
 use self::rules::Rules;
 
 /// What is wrong with a field.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Finding {
     /// The field's path, empty for the object as a whole.
     pub field: String,

@@ -4,7 +4,7 @@
 mod report;
 #[cfg(test)]
 mod tests;
-mod text;
+pub(crate) mod text;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::exit::Failure;
 use crate::output::Format;
 
-pub use report::{BindingReport, ObjectReport, PodReport, StatusReport};
+pub use report::{BindingReport, ConditionReport, ObjectReport, PodReport, StatusReport};
 
 /// Of which bindings.
 #[derive(Debug, ClapArgs)]

@@ -108,7 +108,7 @@ impl Walk {
                 None if path.is_empty()
                     && matches!(name.as_str(), "apiVersion" | "kind" | "metadata") => {}
                 None if additional.is_object() => {
-                    self.value(additional, value, &format!("{path}[{name}]"));
+                    self.value(additional, value, &inner);
                 }
                 None => {
                     let names = properties.into_iter().flat_map(Map::keys);
@@ -164,10 +164,10 @@ impl Walk {
             let identity = identity(value);
             if seen.contains(&identity) {
                 let what = if keys.is_empty() {
-                    "must be there once only".to_owned()
+                    "Duplicate value: remove it".to_owned()
                 } else {
                     format!(
-                        "must have another {} than the entries before",
+                        "Duplicate value: give it another {} than the entries before",
                         keys.join(" or ")
                     )
                 };

@@ -2,7 +2,6 @@
 //! those that a file or the binding's own status tells.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
@@ -10,7 +9,7 @@ use kube::ResourceExt as _;
 use kube::core::PartialObjectMeta;
 use vaultbind_crds::binding::{ObjectType, ReconcilePolicy};
 use vaultbind_crds::status::ConditionType;
-use vaultbind_crds::{VaultBinding, VaultClass, VaultClassSpec};
+use vaultbind_crds::{VaultBinding, VaultClass};
 use vaultbind_keyvault::metadata::{Attributes, Version};
 use vaultbind_keyvault::{NameError, Validity, VersionId};
 use vaultbind_operator::observed::{
@@ -20,6 +19,7 @@ use vaultbind_operator::plan::{Input, Pins, Plan, Reason, Stall, Target, plan, q
 use vaultbind_operator::surroundings as operator;
 
 use super::versions::Versions;
+use crate::unseen::Unseen;
 
 /// Stands for a version that only the vault knows.
 pub const UNKNOWN_VERSION: &str = "00000000000000000000000000000000";
@@ -145,50 +145,13 @@ impl Surroundings<'_> {
             audiences: vec![audience.as_str().to_owned()],
             requires_republish: true,
         });
-        cluster.class = class(cluster.class, binding, known.is_some(), notes);
+        let unseen = Unseen {
+            class: "is not among the files: give it with -f or --class",
+            namespace: "the Namespace is not among the files",
+        };
+        cluster.class = unseen.class(cluster.class, binding, known.is_some(), notes);
         cluster
     }
-}
-
-/// The class as far as its limits can be looked at.
-fn class(
-    choice: ClassChoice,
-    binding: &VaultBinding,
-    namespace_known: bool,
-    notes: &mut Vec<String>,
-) -> ClassChoice {
-    let missing = match choice {
-        ClassChoice::Chosen(class)
-            if class.spec.namespace_selector.is_some() && !namespace_known =>
-        {
-            notes.push(format!(
-                "whether VaultClass {} admits the namespace is not looked at: the Namespace is not among \
-                 the files",
-                class.name_any()
-            ));
-            let mut class = VaultClass::clone(&class);
-            class.spec.namespace_selector = None;
-            return ClassChoice::Chosen(Arc::new(class));
-        }
-        ClassChoice::Chosen(_) | ClassChoice::Several(_) => return choice,
-        ClassChoice::None if binding.spec.secrets.is_none() => return choice,
-        ClassChoice::None => "the default VaultClass".to_owned(),
-        ClassChoice::Missing(name) => format!("VaultClass {name}"),
-    };
-    notes.push(format!(
-        "{missing} is not among the files, so its limits are not looked at: give it with -f or --class"
-    ));
-    // One that admits what the binding asks for.
-    let mut class = VaultClass::new("", VaultClassSpec::default());
-    let types = binding
-        .spec
-        .secrets
-        .iter()
-        .flatten()
-        .map(|secret| secret.type_);
-    class.spec.secret_types = Some(types.collect());
-    class.spec.budgets.bindings_per_namespace = i32::MAX;
-    ClassChoice::Chosen(Arc::new(class))
 }
 
 fn nothing() -> Cluster {

@@ -208,7 +208,7 @@ fn the_limits_of_a_class_among_the_files_hold() {
     let alone = rendered(&of("a", "kv-other"), None);
     assert_eq!(alone.exit(), Exit::Fine);
     assert!(
-        alone.notes[0].contains("VaultClass prod is not among the files"),
+        alone.notes[0].contains("VaultClass prod are not looked at: it is not among the files"),
         "{:?}",
         alone.notes
     );

@@ -1,6 +1,7 @@
 //! What is told of a binding, as data.
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::Serialize;
 use vaultbind_crds::binding::ObjectType;
 use vaultbind_crds::status::{
@@ -144,17 +145,7 @@ impl BindingReport {
         let rotation = status.rotation.clone().unwrap_or_default();
         let summary = status.summary.clone().unwrap_or_default();
         let vault = &binding.spec.vault;
-        let conditions: Vec<_> = status
-            .conditions
-            .iter()
-            .map(|condition| ConditionReport {
-                type_: condition.type_.clone(),
-                status: condition.status.clone(),
-                reason: condition.reason.clone(),
-                message: condition.message.clone(),
-                since: condition.last_transition_time.0,
-            })
-            .collect();
+        let conditions: Vec<_> = status.conditions.iter().map(ConditionReport::of).collect();
         let ready = conditions
             .iter()
             .find(|condition| condition.type_ == ConditionType::Ready.as_str())
@@ -195,6 +186,19 @@ impl BindingReport {
     pub fn condition(&self, of: ConditionType) -> Option<&ConditionReport> {
         let mut conditions = self.conditions.iter();
         conditions.find(|condition| condition.type_ == of.as_str())
+    }
+}
+
+impl ConditionReport {
+    /// Of a condition.
+    pub fn of(condition: &Condition) -> Self {
+        Self {
+            type_: condition.type_.clone(),
+            status: condition.status.clone(),
+            reason: condition.reason.clone(),
+            message: condition.message.clone(),
+            since: condition.last_transition_time.0,
+        }
     }
 }
 

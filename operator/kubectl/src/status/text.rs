@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use vaultbind_crds::status::{ConditionType, ObjectState, PodCount, SecretState};
+use vaultbind_crds::status::{ConditionType, ObjectState, PlannedChange, PodCount, SecretState};
 
 use super::report::{BindingReport, ConditionReport, ObjectReport, StatusReport};
 use crate::exit::Exit;
@@ -110,7 +110,7 @@ fn of_binding(binding: &BindingReport, look: &Look) -> String {
         let unseen = "Unknown: the operator has said nothing yet; see whether it runs";
         line("Ready", &look.paint.tone(Tone::Warning, unseen));
     }
-    for condition in told(binding, look) {
+    for condition in telling(&binding.conditions, look.wide) {
         line(&condition.type_, &said(condition, look));
     }
     line("Vault", &binding.vault);
@@ -122,7 +122,7 @@ fn of_binding(binding: &BindingReport, look: &Look) -> String {
         ("Objects", objects(binding, look)),
         ("Secrets", secrets(binding, look)),
         ("Pods", pods_of(binding, look)),
-        ("Planned", planned(binding, look)),
+        ("Planned", planned(&binding.plan, look)),
     ] {
         if let Some(table) = table {
             let _ = writeln!(text, "  {heading}");
@@ -135,14 +135,13 @@ fn of_binding(binding: &BindingReport, look: &Look) -> String {
     text
 }
 
-/// The conditions that matter: `Ready`, and those that are not as they should be.
-fn told<'a>(
-    binding: &'a BindingReport,
-    look: &'a Look,
-) -> impl Iterator<Item = &'a ConditionReport> {
-    binding.conditions.iter().filter(move |condition| {
-        look.wide
-            || condition.type_ == ConditionType::Ready.as_str()
+/// The conditions that matter: `Ready`, and those that are not as they should be; or all.
+pub(crate) fn telling(
+    conditions: &[ConditionReport],
+    all: bool,
+) -> impl Iterator<Item = &ConditionReport> {
+    conditions.iter().filter(move |condition| {
+        all || condition.type_ == ConditionType::Ready.as_str()
             || only_while_true(condition)
             || condition.status != "True"
     })
@@ -153,20 +152,25 @@ fn only_while_true(condition: &ConditionReport) -> bool {
     types.any(|of| of.as_str() == condition.type_ && of.only_while_true())
 }
 
-fn said(condition: &ConditionReport, look: &Look) -> String {
+/// What a condition says.
+pub(crate) fn what(condition: &ConditionReport, look: &Look) -> String {
     let tone = if only_while_true(condition) {
         Tone::Warning
     } else {
         tone_of(&condition.status)
     };
-    let since = times::span(look.now.as_second() - condition.since.as_second());
     format!(
-        "{} {}: {} {}",
+        "{} {}: {}",
         look.paint.tone(tone, &condition.status),
         condition.reason,
-        condition.message,
-        look.paint.tone(Tone::Faint, &format!("(for {since})"))
+        condition.message
     )
+}
+
+fn said(condition: &ConditionReport, look: &Look) -> String {
+    let since = times::span(look.now.as_second() - condition.since.as_second());
+    let since = look.paint.tone(Tone::Faint, &format!("(for {since})"));
+    format!("{} {since}", what(condition, look))
 }
 
 fn tone_of(status: &str) -> Tone {
@@ -291,12 +295,13 @@ fn pods_of(binding: &BindingReport, look: &Look) -> Option<Table> {
     Some(table)
 }
 
-fn planned(binding: &BindingReport, look: &Look) -> Option<Table> {
-    if binding.plan.is_empty() {
+/// Changes that would be made.
+pub(crate) fn planned(plan: &[PlannedChange], look: &Look) -> Option<Table> {
+    if plan.is_empty() {
         return None;
     }
     let mut table = Table::new(look.paint, &["ACTION", "KIND", "NAME", "FROM", "TO"]);
-    for change in &binding.plan {
+    for change in plan {
         table.row([
             plain(word(&change.action)),
             plain(&change.kind),
