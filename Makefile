@@ -25,6 +25,17 @@ run: ## Show a mount from end to end, without cloud or cluster; KEEP=1 keeps it 
 	$(strip $(CARGO_TARGET_DIR)/debug/vaultbind-demo $(if $(call on,$(KEEP)),--keep) \
 	  $(if $(call on,$(SHOW)),--show))
 
+# Where the plugin for kubectl goes: a folder of PATH.
+BIN ?= $(HOME)/.local/bin
+PLUGIN = $(CARGO_TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(or $(PROFILE),release))/kubectl-vaultbind
+
+.PHONY: plugin
+plugin: ## Build kubectl vaultbind and put it into BIN (~/.local/bin), with its completion; PROFILE=dev is faster
+	cargo build --locked --profile $(or $(PROFILE),release) -p vaultbind-kubectl
+	install -D -t "$(BIN)" $(PLUGIN)
+	$(PLUGIN) completion kubectl >"$(BIN)/kubectl_complete-vaultbind"
+	chmod 755 "$(BIN)/kubectl_complete-vaultbind"
+
 .PHONY: test
 test: ## Run all tests, with judges that are not ours, and sum them up in the last line
 	@judges=$$(e2e/judges/prepare | tee >(cat >&2) | tail -n 1); \
@@ -47,7 +58,7 @@ e2e: ## Run the scenarios on a real cluster, as root; SCENARIO=part of a name ru
 .PHONY: test-api
 test-api: ## Check resources and operator on a real API server (KUBEBUILDER_ASSETS, or built); KILLS=30 kills more leaders
 	[[ -n "$${KUBEBUILDER_ASSETS:-}" ]] || e2e/bed/provision >/dev/null
-	cargo build --locked -p vaultbind-operator
+	cargo build --locked -p vaultbind-operator -p vaultbind-kubectl
 	e2e/summary cargo test --locked --no-fail-fast -p vaultbind-apiserver -p vaultbind-operator \
 	  --test crds --test chart --test operator --test policies --test cluster
 

@@ -6,6 +6,7 @@ mod behaviour;
 mod bounds;
 mod examples;
 mod fixture;
+mod offline;
 mod process;
 mod rules;
 mod schema;

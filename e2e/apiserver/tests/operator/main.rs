@@ -16,6 +16,7 @@ mod audit;
 mod doctor;
 mod leaders;
 mod pins;
+mod plugin;
 mod policies;
 mod scene;
 mod secrets;

@@ -48,6 +48,15 @@ impl Site {
         Self { server, stage, ca }
     }
 
+    /// How a program reaches the emulated Azure.
+    pub(crate) fn azure_environment(&self) -> Vec<(&'static str, String)> {
+        let proxy = format!("http://{}", self.stage.azure.proxy_addr());
+        vec![
+            ("HTTPS_PROXY", proxy),
+            ("SSL_CERT_FILE", self.ca.display().to_string()),
+        ]
+    }
+
     /// Starts an operator of a name, which is also whom the API server sees.
     pub(crate) async fn operator(&self, name: &str, arguments: &[&str]) -> Operator {
         let kubeconfig = self.server.kubeconfig_as(name, &[GROUP]).unwrap();
@@ -63,17 +72,13 @@ impl Site {
         kubeconfig: &Path,
         arguments: &[&str],
     ) -> Operator {
-        let proxy = format!("http://{}", self.stage.azure.proxy_addr());
         let mut all = vec!["-v=2"];
         all.extend(arguments);
         Operator::start(&Launch {
             program: &program("vaultbind-operator").unwrap(),
             name,
             kubeconfig,
-            azure: vec![
-                ("HTTPS_PROXY", proxy),
-                ("SSL_CERT_FILE", self.ca.display().to_string()),
-            ],
+            azure: self.azure_environment(),
             log: &logs().path().join(format!("{name}.log")),
             arguments: &all,
         })
