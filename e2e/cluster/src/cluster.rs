@@ -119,6 +119,17 @@ impl Cluster {
         Ok(Client::try_from(config)?)
     }
 
+    /// A client that is an administrator of another name to the API server.
+    ///
+    /// # Errors
+    /// When the environment does not name a cluster.
+    pub async fn as_administrator(&self, name: &str) -> anyhow::Result<Client> {
+        let mut config = config().await?;
+        config.auth_info.impersonate = Some(name.to_owned());
+        config.auth_info.impersonate_groups = Some(vec!["system:masters".to_owned()]);
+        Ok(Client::try_from(config)?)
+    }
+
     /// The operator's Lease: whose it is, a pod or nobody.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
-use vaultbind_cluster_tests::{PodSpec, Site, eventually, object_status};
+use vaultbind_cluster_tests::{PodSpec, Site, eventually, object_status, secrets_store};
 use vaultbind_crds::VaultBinding;
 use vaultbind_crds::status::{ConditionType, ObjectState};
 use vaultbind_e2e::stage::random;
@@ -309,10 +309,14 @@ async fn what_somebody_changes_in_the_class_is_repaired() {
         "keyvaultName": "kv-elsewhere",
         "clientID": null,
     } } });
-    site.classes()
-        .patch("app", &PatchParams::default(), &Patch::Merge(drift))
-        .await
-        .unwrap();
+    let (params, drift) = (PatchParams::default(), Patch::Merge(drift));
+    // Whoever may write classes is refused; who brings backups back is let.
+    let refused = site.classes().patch("app", &params, &drift).await;
+    let message = refused.unwrap_err().to_string();
+    assert!(message.contains("change that"), "{message}");
+    let restorer = site.cluster.as_administrator("restorer").await.unwrap();
+    let classes = secrets_store(restorer, "SecretProviderClass", &site.namespace);
+    classes.patch("app", &params, &drift).await.unwrap();
     let repaired = || async {
         let class = site.classes().get("app").await?;
         Ok((class.data["spec"] == before.data["spec"]).then_some(()))
@@ -323,7 +327,7 @@ async fn what_somebody_changes_in_the_class_is_repaired() {
 
     // Deleted, it is made again, with the same versions.
     let pins = site.pins("app").await.unwrap();
-    site.classes()
+    classes
         .delete("app", &DeleteParams::default())
         .await
         .unwrap();
