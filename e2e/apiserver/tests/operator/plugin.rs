@@ -122,6 +122,8 @@ async fn a_plan_is_what_the_operator_then_does() {
     }
 
     let (_, newer) = scene.world.rotate(scene.azure(), "db-password");
+    let told = kubectl(shared, &scene, &admin, &["plan", "payments", "-owide"]).await;
+    assert!(told.code == 0 && told.out.contains(&newer), "{told:?}");
     let arguments = ["plan", "payments", "-o", "json"];
     let planned = kubectl(shared, &scene, &admin, &arguments).await;
     assert_eq!(planned.code, 0, "{planned:?}");
@@ -369,6 +371,7 @@ async fn an_editor_can_plan_and_a_reader_is_told_what_is_not_seen() {
         "you may not create serviceaccounts/token",
         "those that the status knows",
         "may not get secretproviderclass payments",
+        "everything looks new",
     ] {
         assert!(planned.out.contains(part), "{part}: {planned:?}");
     }

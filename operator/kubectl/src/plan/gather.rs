@@ -137,7 +137,7 @@ struct Tried<'a> {
 impl Tried<'_> {
     /// The binding as it would be, and whether it is there already.
     async fn binding(
-        mut self,
+        self,
         notes: &mut Vec<String>,
     ) -> Result<Result<(VaultBinding, bool), BindingPlan>, Failure> {
         let findings = self.lint()?;
@@ -151,10 +151,7 @@ impl Tried<'_> {
         );
         let found = api.get_opt(&self.name).await;
         let found = found.map_err(|error| self.cluster.error(&what, error))?;
-        if let Some(found) = &found {
-            self.object["metadata"]["resourceVersion"] = found.resource_version().into();
-        }
-        let wanted: VaultBinding = match serde_json::from_value(self.object.clone()) {
+        let mut wanted: VaultBinding = match serde_json::from_value(self.object.clone()) {
             Ok(wanted) => wanted,
             Err(error) => {
                 let message = format!("cannot be read: {error}");
@@ -162,6 +159,8 @@ impl Tried<'_> {
                 return Ok(Err(self.refused(vec![Finding { field, message }])));
             }
         };
+        wanted.metadata.resource_version =
+            found.as_ref().and_then(|found| found.resource_version());
         let dry_run = PostParams {
             dry_run: true,
             field_manager: Some("kubectl-vaultbind".to_owned()),
@@ -287,6 +286,9 @@ async fn around(
             "secretproviderclasspodstatuses",
         )
         .await?;
+    if target.is_none() {
+        notes.push("everything looks new, for the SecretProviderClass may not be seen".to_owned());
+    }
     let (classes_seen, namespace_seen) = (classes.is_some(), labels.is_some());
     let mut namespace_object = labels.flatten().unwrap_or_default();
     namespace_object.metadata.name = Some(namespace.to_owned());

@@ -160,7 +160,7 @@ fn one(plan: &BindingPlan, look: &Look) -> String {
         changes(&mut text, plan, look);
         text.push_str("  Then\n");
         for condition in text::telling(&plan.conditions, look.wide) {
-            let said = text::what(condition, look);
+            let said = text::what(condition, &plan.conditions, look);
             let _ = writeln!(text, "    {:<17}{said}", condition.type_);
         }
     }

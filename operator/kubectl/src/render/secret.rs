@@ -26,6 +26,7 @@ pub(crate) fn without_values(wanted: &WantedSecret) -> Secret {
 fn stand_in(type_: SecretType) -> &'static [u8] {
     match type_ {
         SecretType::DockerConfigJson => b"{}",
-        SecretType::Opaque | SecretType::Tls | SecretType::BasicAuth | SecretType::SshAuth => b"",
+        SecretType::SshAuth => b"-",
+        SecretType::Opaque | SecretType::Tls | SecretType::BasicAuth => b"",
     }
 }

@@ -39,7 +39,7 @@ fn object(
     object
 }
 
-fn binding(name: &str, generation: i64, status: Value) -> VaultBinding {
+fn binding(name: &str, generation: i64, status: &Value) -> VaultBinding {
     serde_json::from_value(json!({
         "apiVersion": "vaultbind.dev/v1alpha1",
         "kind": "VaultBinding",
@@ -66,7 +66,7 @@ fn healthy() -> VaultBinding {
     binding(
         "db",
         2,
-        json!({
+        &json!({
             "observedGeneration": 2,
             "conditions": [
                 condition("Ready", "True", "Ready", "pods can mount it"),
@@ -102,7 +102,7 @@ fn refused() -> VaultBinding {
     binding(
         "mail",
         3,
-        json!({
+        &json!({
             "observedGeneration": 2,
             "conditions": [
                 condition("Ready", "False", "AccessDenied", "see AccessReady"),
@@ -151,7 +151,7 @@ fn pods() -> Option<Vec<Mount>> {
 
 #[test]
 fn texts_are_those_of_the_snapshots() {
-    let fresh = binding("fresh", 1, json!({}));
+    let fresh = binding("fresh", 1, &json!({}));
     let mut unseen = report(&[(healthy(), None)], false);
     unseen.notes = vec!["which pods mount is not shown: may not list".to_owned()];
     let mut differ = Vec::new();

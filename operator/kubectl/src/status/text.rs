@@ -111,7 +111,10 @@ fn of_binding(binding: &BindingReport, look: &Look) -> String {
         line("Ready", &look.paint.tone(Tone::Warning, unseen));
     }
     for condition in telling(&binding.conditions, look.wide) {
-        line(&condition.type_, &said(condition, look));
+        line(
+            &condition.type_,
+            &said(condition, &binding.conditions, look),
+        );
     }
     line("Vault", &binding.vault);
     line("Identity", &identity(binding, look));
@@ -152,25 +155,31 @@ fn only_while_true(condition: &ConditionReport) -> bool {
     types.any(|of| of.as_str() == condition.type_ && of.only_while_true())
 }
 
-/// What a condition says.
-pub(crate) fn what(condition: &ConditionReport, look: &Look) -> String {
+/// What a condition of these says. What `Ready` says already is not said again.
+pub(crate) fn what(condition: &ConditionReport, all: &[ConditionReport], look: &Look) -> String {
     let tone = if only_while_true(condition) {
         Tone::Warning
     } else {
         tone_of(&condition.status)
     };
+    let ready = |one: &&ConditionReport| one.type_ == ConditionType::Ready.as_str();
+    let message = match all.iter().find(ready) {
+        Some(ready) if ready.type_ != condition.type_ && !ready.message.is_empty() => {
+            condition.message.replace(&ready.message, "see Ready")
+        }
+        _ => condition.message.clone(),
+    };
     format!(
-        "{} {}: {}",
+        "{} {}: {message}",
         look.paint.tone(tone, &condition.status),
         condition.reason,
-        condition.message
     )
 }
 
-fn said(condition: &ConditionReport, look: &Look) -> String {
+fn said(condition: &ConditionReport, all: &[ConditionReport], look: &Look) -> String {
     let since = times::span(look.now.as_second() - condition.since.as_second());
     let since = look.paint.tone(Tone::Faint, &format!("(for {since})"));
-    format!("{} {since}", what(condition, look))
+    format!("{} {since}", what(condition, all, look))
 }
 
 fn tone_of(status: &str) -> Tone {
