@@ -1,12 +1,14 @@
 //! What helm does with the chart while teams work: an upgrade, an uninstall, an install on top of what was left;
 //! and what a new user applies first.
 
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
 use vaultbind_cluster_tests::{Cluster, PodSpec, Site, eventually};
+use vaultbind_crds::VaultBinding;
 
 use crate::alone::no_failed_mount;
 use crate::bindings::{bound, rotate};
@@ -129,8 +131,62 @@ fn example(file: &str) -> Vec<Value> {
         .collect()
 }
 
+/// What `kubectl vaultbind` says.
+fn plugin(arguments: &[&str]) -> String {
+    let program = std::env::var("VAULTBIND_E2E_PLUGIN").unwrap();
+    let output = Command::new(program).args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What the guide shows of a command.
+fn documented(command: &str) -> String {
+    let guide = std::fs::read_to_string("docs/kubectl.md").unwrap();
+    let command = format!("$ kubectl vaultbind {command}\n");
+    let (_, rest) = guide.split_once(&command).expect(&command);
+    let ends = ["\n$ ", "\n```"]
+        .into_iter()
+        .filter_map(|end| rest.find(end));
+    rest[..ends.min().unwrap()].to_owned()
+}
+
+/// The words of a text; times and versions, which differ from run to run, by their kind.
+fn without_values(text: &str) -> String {
+    let kind = |word: &str| {
+        let plain = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+        let digits = plain.chars().filter(char::is_ascii_digit).count();
+        let is_hex = plain.len() == 8 && plain.chars().all(|c| c.is_ascii_hexdigit());
+        let is_date = plain.len() >= 10 && digits >= 8 && plain.contains('-');
+        let age = plain.strip_suffix(['s', 'm', 'h', 'd']);
+        let is_age =
+            age.is_some_and(|age| !age.is_empty() && age.chars().all(|c| c.is_ascii_digit()));
+        // Of a GUID only the first part looks like a version, and it is no word of its own.
+        if is_hex || is_date && !plain.contains(|c: char| c.is_ascii_lowercase()) || is_age {
+            word.replace(plain, "VALUE")
+        } else {
+            word.to_owned()
+        }
+    };
+    let lines = text.lines().map(|line| {
+        let words: Vec<String> = line.split_whitespace().map(kind).collect();
+        words.join(" ")
+    });
+    lines.collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
+/// Waits until the binding has seen the pod.
+async fn has_the_pod(site: &Site) {
+    let seen = |binding: &VaultBinding| {
+        let status = binding.status.as_ref();
+        let summary = status.and_then(|status| status.summary.as_ref());
+        summary.and_then(|summary| summary.pods.as_deref()) == Some("1/1")
+    };
+    site.becomes("payments", "one pod", seen).await.unwrap();
+}
+
 #[tokio::test]
-async fn the_examples_of_the_readme_mount() {
+async fn the_examples_of_the_readme_mount_and_the_plugin_says_what_the_guide_shows() {
     let cluster = Cluster::connect().await.unwrap();
     let params = PostParams::default();
     let named = |name: &str| json!({ "metadata": { "name": name } });
@@ -156,6 +212,9 @@ async fn the_examples_of_the_readme_mount() {
 
     kubectl(&["apply", "--filename=examples/binding.yaml"]);
     site.ready("payments").await.unwrap();
+    // The Secret is there before any pod.
+    let made = site.secrets().get("payments-env").await.unwrap();
+    let made = made.data.unwrap()["DB_PASSWORD"].0.clone();
     let mut pod = example("pod.yaml").remove(0);
     // The node has no registry.
     let container = &mut pod["spec"]["containers"][0];
@@ -177,11 +236,24 @@ async fn the_examples_of_the_readme_mount() {
         .await
         .unwrap();
     assert_eq!(read, expected.as_bytes());
+    assert_eq!(made, expected.as_bytes());
     let certificate = site
         .read("payments-api", "/mnt/secrets/tls/tls.crt")
         .await
         .unwrap();
     assert!(certificate.starts_with(b"-----BEGIN CERTIFICATE-----"));
+    has_the_pod(&site).await;
+    for command in [
+        "status payments",
+        "doctor payments",
+        "doctor pod/payments-api",
+    ] {
+        let arguments: Vec<&str> = command.split(' ').collect();
+        let said = plugin(&[&arguments[..], &["--namespace=payments"]].concat());
+        let documented = documented(command);
+        assert_eq!(without_values(&said), without_values(&documented), "{said}");
+    }
+
     // The second binding of the file is a plan, and nobody has made its class.
     let plan = || async {
         let binding = site.bindings().get("payments-batch").await?;

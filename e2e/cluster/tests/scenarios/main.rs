@@ -24,5 +24,6 @@ mod mounts;
 mod operator;
 mod reboot;
 mod rotation;
+mod secrets;
 mod support;
 mod sync;
