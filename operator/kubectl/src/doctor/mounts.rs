@@ -37,10 +37,10 @@ pub(super) fn checks(
             add(&mut checks, check);
         }
     }
-    if let Look::Not(why) = &snapshot.events {
-        if volumes.iter().any(Volume::waits) {
-            checks.push(Check::not_looked("events of pods that wait", why));
-        }
+    if let Look::Not(why) = &snapshot.events
+        && volumes.iter().any(Volume::waits)
+    {
+        checks.push(Check::not_looked("events of pods that wait", why));
     }
     if let Look::Not(why) = &snapshot.mounts {
         checks.push(Check::not_looked("versions that pods have", why));

@@ -26,7 +26,7 @@ fn the_step_and_the_reason_are_named() {
         "kubectl apply -f crds/",
     );
     row(
-        vec![("/leases/0/spec/renewTime", old.clone())],
+        vec![("/leases/0/spec/renewTime", old)],
         Step::Operator,
         "LeaderGone",
         "kubectl logs deployment/vaultbind-operator -n kube-system",
