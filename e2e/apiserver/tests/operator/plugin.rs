@@ -36,10 +36,16 @@ async fn kubectl(shared: &Shared, scene: &Scene, kubeconfig: &Path, arguments: &
     let plugin = program("kubectl-vaultbind").unwrap();
     let path = format!("{}:/usr/bin:/bin", plugin.parent().unwrap().display());
     let kubectl = shared.site.server.kubectl();
+    let namespace = ["--namespace", &scene.world.namespace];
+    let namespace = if arguments[0] == "completion" {
+        &[][..]
+    } else {
+        &namespace[..]
+    };
     let output = tokio::process::Command::new(kubectl.as_std().get_program())
         .arg("vaultbind")
         .args(arguments)
-        .args(["--namespace", &scene.world.namespace])
+        .args(namespace)
         .env_clear()
         .envs(shared.site.azure_environment())
         .env("PATH", path)
@@ -62,6 +68,38 @@ async fn kubectl(shared: &Shared, scene: &Scene, kubeconfig: &Path, arguments: &
     let file: String = file.chars().take(200).collect();
     std::fs::write(logs().path().join(file), format!("{ran:?}")).unwrap();
     ran
+}
+
+/// What kubectl tells a shell that completes `kubectl vaultbind` and these words.
+async fn completed(shared: &Shared, scene: &Scene, words: &[&str]) -> Vec<String> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let admin = shared.site.server.kubeconfig();
+    let script = kubectl(shared, scene, &admin, &["completion", "kubectl"]).await;
+    assert_eq!(script.code, 0, "{script:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kubectl_complete-vaultbind");
+    std::fs::write(&file, script.out).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let plugin = program("kubectl-vaultbind").unwrap();
+    let path = [
+        folder.path(),
+        plugin.parent().unwrap(),
+        Path::new("/usr/bin"),
+        Path::new("/bin"),
+    ];
+    let output = tokio::process::Command::new(shared.site.server.kubectl().as_std().get_program())
+        .args(["__complete", "vaultbind"])
+        .args(words)
+        .env_clear()
+        .env("PATH", std::env::join_paths(path).unwrap())
+        .env("KUBECONFIG", admin)
+        .output()
+        .await
+        .unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    let told = out.lines().filter(|line| !line.starts_with(':'));
+    told.map(str::to_owned).collect()
 }
 
 fn file(folder: &Path, binding: &Value) -> PathBuf {
@@ -240,6 +278,23 @@ async fn the_status_is_that_of_the_binding() {
         .await
         .json();
     assert_eq!(told["bindings"][0]["objects"][0]["pinned"], *version);
+
+    assert_eq!(
+        completed(
+            shared,
+            &scene,
+            &["status", "--namespace", &scene.world.namespace, ""]
+        )
+        .await,
+        ["payments"]
+    );
+    let commands = completed(shared, &scene, &[""]).await;
+    assert!(
+        commands
+            .iter()
+            .any(|command| command.starts_with("status\t")),
+        "{commands:?}"
+    );
 
     let broken = scene.world.binding("broken", &["nowhere"], &Value::Null);
     let broken = serde_json::from_value(broken).unwrap();
