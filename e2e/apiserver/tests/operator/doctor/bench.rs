@@ -299,7 +299,10 @@ impl Bench {
 
     /// The arguments that make one an editor of the namespace who sees its bindings.
     pub(super) async fn editor(&self, world: &World) -> Vec<String> {
-        let script = "kubectl create rolebinding -n {ns} editor --clusterrole edit --user editor
+        // What the controller of aggregated roles would put into the role `edit`.
+        let script = "for role in edit view; do
+              kubectl create rolebinding -n {ns} $role --clusterrole system:aggregate-to-$role --user editor
+            done
             kubectl create role -n {ns} bindings --verb get,list \
               --resource vaultbindings.vaultbind.dev,secretproviderclasses.secrets-store.csi.x-k8s.io
             kubectl create role -n {ns} mounts --verb get,list \
@@ -388,6 +391,9 @@ impl Bench {
             .await
             .map_err(|error| format!("{}: {error}", row.name));
         println!("{:>6.1?} {}", started.elapsed(), row.name);
+        if let Err(error) = &ran {
+            println!("{error}");
+        }
         ran
     }
 

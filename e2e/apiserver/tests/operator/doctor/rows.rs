@@ -195,36 +195,48 @@ fn azure() -> Vec<Row> {
             ),
             Mend::Command,
         ),
-        row(
-            "there is no federated credential",
-            vec![Do::Distrust],
-            (
-                "Identity",
-                "NoCredential",
-                "az identity federated-credential create",
-            ),
-            Mend::By(vec![Do::Trust("{issuer}", subject)]),
-        ),
-        row(
-            "the federated credential is for another subject",
-            vec![Do::Trust("{issuer}", "system:serviceaccount:{ns}:web")],
-            (
-                "Identity",
-                "SubjectMismatch",
-                "--subject system:serviceaccount:{ns}:app",
-            ),
-            Mend::By(vec![Do::Trust("{issuer}", subject)]),
-        ),
-        row(
-            "the federated credential is for another cluster",
-            vec![Do::Trust("https://elsewhere.example/", subject)],
-            (
-                "Identity",
-                "IssuerMismatch",
-                "az identity federated-credential create",
-            ),
-            Mend::By(vec![Do::Trust("{issuer}", subject)]),
-        ),
+        Row {
+            before: vec![Do::Distrust],
+            ready: false,
+            ..row(
+                "there is no federated credential",
+                Vec::new(),
+                (
+                    "Identity",
+                    "NoCredential",
+                    "az identity federated-credential create",
+                ),
+                Mend::By(vec![Do::Trust("{issuer}", subject)]),
+            )
+        },
+        Row {
+            before: vec![Do::Trust("{issuer}", "system:serviceaccount:{ns}:web")],
+            ready: false,
+            ..row(
+                "the federated credential is for another subject",
+                Vec::new(),
+                (
+                    "Identity",
+                    "SubjectMismatch",
+                    "--subject system:serviceaccount:{ns}:app",
+                ),
+                Mend::By(vec![Do::Trust("{issuer}", subject)]),
+            )
+        },
+        Row {
+            before: vec![Do::Trust("https://elsewhere.example/", subject)],
+            ready: false,
+            ..row(
+                "the federated credential is for another cluster",
+                Vec::new(),
+                (
+                    "Identity",
+                    "IssuerMismatch",
+                    "az identity federated-credential create",
+                ),
+                Mend::By(vec![Do::Trust("{issuer}", subject)]),
+            )
+        },
         born(
             "the client id is of no application",
             json!({"identity": {
@@ -291,16 +303,20 @@ fn azure() -> Vec<Row> {
 /// Of two faults the one that comes first on the way is named.
 fn two_faults() -> Vec<Row> {
     vec![
-        row(
-            "no federated credential, and the role is taken away",
-            vec![Do::Revoke, Do::Distrust],
-            (
-                "Identity",
-                "NoCredential",
-                "az identity federated-credential create",
-            ),
-            Mend::No,
-        ),
+        Row {
+            before: vec![Do::Revoke, Do::Distrust],
+            ready: false,
+            ..row(
+                "no federated credential, and the role is taken away",
+                Vec::new(),
+                (
+                    "Identity",
+                    "NoCredential",
+                    "az identity federated-credential create",
+                ),
+                Mend::No,
+            )
+        },
         row(
             "no role, and the pod names a class that does not exist",
             vec![
