@@ -8,7 +8,7 @@ use vaultbind_operator::plan::Reason;
 
 use super::diagnosis::{Check, Finding, Step};
 use super::snapshot::Snapshot;
-use super::vault::{condition, finding};
+use super::vault::{condition, edit, finding};
 
 pub(super) fn checks(snapshot: &Snapshot, binding: &VaultBinding) -> Vec<Check> {
     let (name, namespace) = (binding.name_any(), &snapshot.namespace);
@@ -88,7 +88,7 @@ fn policy(snapshot: &Snapshot, binding: &VaultBinding) -> Option<Check> {
 
 /// What helps where the message has no command of its own.
 fn remedy(binding: &VaultBinding, reason: &str) -> Option<String> {
-    let (name, namespace) = (binding.name_any(), binding.namespace().unwrap_or_default());
+    let namespace = binding.namespace().unwrap_or_default();
     let class = binding.spec.vault_class_name.as_deref();
     Some(match Reason::parse(reason)? {
         Reason::SeveralDefaultClasses => "kubectl get vaultclasses".to_owned(),
@@ -101,7 +101,7 @@ fn remedy(binding: &VaultBinding, reason: &str) -> Option<String> {
         Reason::TooManyBindings => format!(
             "kubectl get vaultbindings -n {namespace} --sort-by .metadata.creationTimestamp"
         ),
-        _ => format!("kubectl edit vaultbinding {name} -n {namespace}"),
+        _ => edit(binding),
     })
 }
 

@@ -58,6 +58,15 @@ pub(super) fn finding(binding: &VaultBinding, step: Step, condition: &Condition)
     finding
 }
 
+/// Opens the binding in an editor.
+pub(super) fn edit(binding: &VaultBinding) -> String {
+    format!(
+        "kubectl edit vaultbinding {} -n {}",
+        binding.name_any(),
+        binding.namespace().unwrap_or_default()
+    )
+}
+
 /// Has the vault asked without waiting for the next check.
 pub(super) fn ask_now(binding: &VaultBinding) -> String {
     format!(
@@ -203,6 +212,12 @@ pub(super) fn secrets(binding: &VaultBinding) -> Vec<Check> {
     vec![match condition.status.as_str() {
         "True" => Check::passed(&condition.message),
         _ if unknown => Check::not_looked(type_, &condition.message),
-        _ => Check::Failed(finding(binding, Step::Secrets, condition)),
+        _ => {
+            let mut finding = finding(binding, Step::Secrets, condition);
+            if finding.commands.is_empty() {
+                finding.commands.push(edit(binding));
+            }
+            Check::Failed(finding)
+        }
     }]
 }

@@ -168,13 +168,33 @@ fn bindings() -> Vec<Row> {
                  '{\"spec\":{\"objects\":[{\"name\":\"db-password\"}]}}'",
             ),
         ),
+        born(
+            "no class admits the Secret",
+            json!({"secrets": [{"name": "env", "data": [{"key": "A", "from": "db-password"}]}]}),
+            (
+                "Secrets",
+                "SecretsNotAllowed",
+                "kubectl edit vaultbinding payments -n {ns}",
+            ),
+            patched(
+                "kubectl patch vaultbinding payments -n {ns} --type merge -p \
+                 '{\"spec\":{\"secrets\":null}}'",
+            ),
+        ),
         Row {
-            before: vec![Do::Sh(
-                "kubectl create secret generic taken -n {ns} --from-literal a=b",
-            )],
+            before: [
+                class(&json!({"secretTypes": ["Opaque"]})),
+                vec![Do::Sh(
+                    "kubectl create secret generic taken -n {ns} --from-literal a=b",
+                )],
+            ]
+            .concat(),
             ..born(
                 "a foreign Secret has the name",
-                json!({"secrets": [{"name": "taken", "data": [{"key": "A", "from": "db-password"}]}]}),
+                json!({
+                    "vaultClassName": "{ns}",
+                    "secrets": [{"name": "taken", "data": [{"key": "A", "from": "db-password"}]}],
+                }),
                 ("Secrets", "SecretConflict", "taken"),
                 patched("kubectl delete secret taken -n {ns}"),
             )
@@ -270,12 +290,16 @@ fn azure() -> Vec<Row> {
             ("Network", "PrivateOnly", "private endpoints only"),
             Mend::By(vec![Do::Network(Network::Open)]),
         ),
-        row(
-            "the vault fails",
-            vec![Do::Fails],
-            ("Network", "VaultFailing", "HTTP 503"),
-            Mend::By(vec![Do::Answers]),
-        ),
+        Row {
+            before: vec![Do::Fails],
+            ready: false,
+            ..row(
+                "the vault fails",
+                Vec::new(),
+                ("Network", "VaultFailing", "HTTP 503"),
+                Mend::By(vec![Do::Answers]),
+            )
+        },
         row(
             "the role is taken away",
             vec![Do::Revoke],
