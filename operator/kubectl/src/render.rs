@@ -79,12 +79,13 @@ pub fn run(args: &RenderArgs, now: Timestamp) -> Result<RenderReport, Failure> {
     let work = Work {
         lint,
         namespace: args.namespace.clone(),
-        report: RenderReport {
-            lint_only: args.lint_only,
-            ..RenderReport::default()
-        },
+        report: RenderReport::default(),
     };
-    let report = work.done(manifests, classes, versions, now);
+    let mut report = work.done(manifests, classes, versions, now);
+    if args.lint_only {
+        report.objects.clear();
+        report.unknown_versions.clear();
+    }
     if report.looked_at == 0 && report.problems.is_empty() {
         return Err(Failure::Usage(
             "the files hold neither VaultBinding nor VaultClass: check -f, and add -R for the folders in a folder"

@@ -41,8 +41,6 @@ pub struct RenderReport {
     pub unknown_versions: Vec<String>,
     /// How many objects of ours there were.
     pub looked_at: usize,
-    #[serde(skip)]
-    pub(super) lint_only: bool,
 }
 
 impl RenderReport {
@@ -88,9 +86,6 @@ impl RenderReport {
 impl Output for RenderReport {
     fn text(&self, _: &Look) -> String {
         let mut text = String::new();
-        if self.lint_only {
-            return text;
-        }
         if !self.unknown_versions.is_empty() {
             let _ = writeln!(
                 text,

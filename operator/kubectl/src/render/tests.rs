@@ -239,6 +239,27 @@ fn the_status_of_what_kubectl_get_tells_has_the_versions() {
 }
 
 #[test]
+fn lint_only_prints_no_objects_in_any_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.yaml");
+    std::fs::write(&file, binding("db", "  objects: [{name: db}]\n")).unwrap();
+    let args = |lint_only| RenderArgs {
+        filenames: vec![file.clone()],
+        recursive: false,
+        classes: Vec::new(),
+        versions: None,
+        lint_only,
+        namespace: None,
+        output: Format::Json,
+    };
+    let all = run(&args(false), Timestamp::UNIX_EPOCH).unwrap();
+    assert_eq!((all.objects.len(), all.unknown_versions.len()), (1, 1));
+    let lint = run(&args(true), Timestamp::UNIX_EPOCH).unwrap();
+    assert!(lint.objects.is_empty() && lint.unknown_versions.is_empty());
+    assert_eq!((lint.looked_at, lint.text(&look()).as_str()), (1, ""));
+}
+
+#[test]
 fn nothing_of_ours_is_a_mistake_of_the_command_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.yaml");
