@@ -181,6 +181,24 @@ fn bindings() -> Vec<Row> {
                  '{\"spec\":{\"secrets\":null}}'",
             ),
         ),
+        Row {
+            before: [
+                class(&json!({"secretTypes": ["Opaque"]})),
+                vec![Do::Sh(
+                    "kubectl create secret generic taken -n {ns} --from-literal a=b",
+                )],
+            ]
+            .concat(),
+            ..born(
+                "a foreign Secret has the name",
+                json!({
+                    "vaultClassName": "{ns}",
+                    "secrets": [{"name": "taken", "data": [{"key": "A", "from": "db-password"}]}],
+                }),
+                ("Secrets", "SecretConflict", "taken"),
+                patched("kubectl delete secret taken -n {ns}"),
+            )
+        },
     ]
 }
 
