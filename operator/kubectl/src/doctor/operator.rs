@@ -10,8 +10,9 @@ use vaultbind_crds::VaultBinding;
 use super::diagnosis::{Check, Finding, Step};
 use super::snapshot::{Look, Snapshot};
 
-/// How long an operator may take to say something of a change. It takes seconds.
-const SLOW: SignedDuration = SignedDuration::from_secs(60);
+/// How long an operator may take to say something of a change. It takes seconds, and minutes where a vault
+/// gives no answer and is asked again.
+const SLOW: SignedDuration = SignedDuration::from_mins(5);
 
 /// So many times its duration a Lease may be old: clocks differ, and another replica needs some time.
 const LEASE_DURATIONS: i32 = 3;
@@ -274,7 +275,7 @@ fn keeps_up(binding: &VaultBinding, now: Timestamp) -> Check {
     if waited.is_none_or(|waited| waited <= SLOW) {
         return Check::not_looked(
             "what the operator says of the binding",
-            "the binding was written less than a minute ago and the operator has not said anything yet",
+            "the binding was written some minutes ago at most, and the operator has not said anything yet",
         );
     }
     let what = match observed {
@@ -303,15 +304,14 @@ fn keeps_up(binding: &VaultBinding, now: Timestamp) -> Check {
     )
 }
 
-/// When somebody last wrote what is wanted.
+/// When somebody last wrote what is wanted. Annotations are something else: whoever asks for a check writes one.
 fn written(binding: &VaultBinding) -> Option<Timestamp> {
     let managers = binding.managed_fields().iter();
-    let spec = managers.filter(|entry| entry.subresource.as_deref().unwrap_or_default().is_empty());
-    let times = spec.filter_map(|entry| entry.time.as_ref().map(|time| time.0));
-    let created = binding
-        .metadata
-        .creation_timestamp
-        .as_ref()
-        .map(|time| time.0);
-    times.chain(created).max()
+    let of_spec = managers.filter(|entry| {
+        let fields = entry.fields_v1.as_ref();
+        fields.is_some_and(|fields| fields.0.get("f:spec").is_some())
+    });
+    let times = of_spec.filter_map(|entry| entry.time.as_ref().map(|time| time.0));
+    let created = binding.metadata.creation_timestamp.as_ref();
+    times.chain(created.map(|time| time.0)).max()
 }

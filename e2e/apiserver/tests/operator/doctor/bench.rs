@@ -1,7 +1,7 @@
 //! What rows are run on: a cluster of their own, with a node that has driver and provider, and in each row's
 //! namespace a healthy binding, a Deployment that mounts it, and its pod.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
@@ -64,7 +64,6 @@ pub(super) struct Bench {
     name: &'static str,
     pub(super) site: Arc<Site>,
     pub(super) operator: Arc<tokio::sync::Mutex<Option<Operator>>>,
-    pub(super) faults: Arc<Mutex<Vec<vaultbind_azure::FaultId>>>,
 }
 
 impl Bench {
@@ -75,7 +74,6 @@ impl Bench {
             name,
             site: Arc::new(site),
             operator: Arc::default(),
-            faults: Arc::default(),
         };
         bench.start_operator().await;
         let system = json!({"namespace": "kube-system"});

@@ -5,8 +5,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 use vaultbind_apiserver::ISSUER;
+use vaultbind_azure::FederatedCredentialSeed;
 use vaultbind_azure::vault::{Network, RoleAssignment};
-use vaultbind_azure::{Action, Fault, FederatedCredentialSeed, Match};
 
 use super::bench::{Bench, filled};
 use crate::scene::World;
@@ -36,10 +36,6 @@ pub(super) enum Do {
     Distrust,
     /// The secret has no enabled version.
     Disable,
-    /// The vault answers with an error.
-    Fails,
-    /// The vault answers again.
-    Answers,
     /// The operator ends.
     Stop,
     /// It starts.
@@ -123,26 +119,6 @@ impl Bench {
             Do::Disable => vaults
                 .disable_secret(&world.vault, "db-password", crate::scene::now())
                 .map_err(|error| text(&error))?,
-            Do::Fails => {
-                let matches = Match {
-                    host: Some(format!("{}.vault.azure.net", world.vault)),
-                    ..Match::default()
-                };
-                let down = Action::Status {
-                    code: 503,
-                    retry_after: None,
-                    retry_after_millis: None,
-                };
-                let fault = azure
-                    .add_fault(Fault::new(matches, down))
-                    .map_err(|error| text(&error))?;
-                self.faults.lock().unwrap().push(fault);
-            }
-            Do::Answers => {
-                for fault in self.faults.lock().unwrap().drain(..) {
-                    azure.remove_fault(fault);
-                }
-            }
             Do::Stop => {
                 let operator = self.operator.lock().await.take();
                 if let Some(operator) = operator {

@@ -290,16 +290,6 @@ fn azure() -> Vec<Row> {
             ("Network", "PrivateOnly", "private endpoints only"),
             Mend::By(vec![Do::Network(Network::Open)]),
         ),
-        Row {
-            before: vec![Do::Fails],
-            ready: false,
-            ..row(
-                "the vault fails",
-                Vec::new(),
-                ("Network", "VaultFailing", "HTTP 503"),
-                Mend::By(vec![Do::Answers]),
-            )
-        },
         row(
             "the role is taken away",
             vec![Do::Revoke],

@@ -173,6 +173,15 @@ fn the_step_and_the_reason_are_named() {
     row(
         vec![(
             "/bindings/0/status/conditions/3",
+            condition("AccessReady", "Unknown", "VaultFailing", "HTTP 503"),
+        )],
+        Step::Network,
+        "VaultFailing",
+        "HTTP 503",
+    );
+    row(
+        vec![(
+            "/bindings/0/status/conditions/3",
             condition("AccessReady", "False", "OperatorIdentity", "no"),
         )],
         Step::Identity,
