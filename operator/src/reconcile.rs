@@ -167,11 +167,27 @@ impl Reconciler {
         if !plan::worth_writing(binding.status.as_ref(), status) {
             return Ok(false);
         }
-        let written = self.writer.status(binding, status).await;
+        let mut written = self.writer.status(binding, status).await;
+        if let Err(WriteError::Conflict(_)) = written
+            && let Some(now) = self.annotated(binding)
+        {
+            written = self.writer.status(&now, status).await;
+        }
         let binding = written.map_err(ReconcileError::of("write the status"))?;
         debug!(binding = %Name::of(&binding.metadata), "status written");
         self.view.bindings.put(binding);
         Ok(true)
+    }
+
+    /// The binding as it is now, if nothing has changed that the status is about: whoever asks for checks all
+    /// the time does not keep it from being told.
+    fn annotated(&self, binding: &VaultBinding) -> Option<Arc<VaultBinding>> {
+        let now = self.view.bindings.get(&Name::of(&binding.metadata))?;
+        let same = now.metadata.uid == binding.metadata.uid
+            && now.metadata.generation == binding.metadata.generation
+            && now.metadata.deletion_timestamp.is_none()
+            && now.status == binding.status;
+        same.then_some(now)
     }
 
     /// The SecretProviderClass could not be written. If the API server does not want it, the status must not

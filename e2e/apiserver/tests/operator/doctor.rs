@@ -11,7 +11,7 @@ use bench::{Bench, Row, told};
 use crate::site::logs;
 
 /// Rows whose faults are in their own namespace run at the same time, so many.
-const AT_A_TIME: usize = 4;
+const AT_A_TIME: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_thing_that_is_wrong_is_named_and_its_command_mends_it() {
