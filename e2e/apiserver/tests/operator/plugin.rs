@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 use vaultbind_e2e::operator::program;
 
 use crate::scene::{Scene, pinned, versions};
-use crate::site::{Shared, logs, shared, shared_with_secrets};
+use crate::site::{Shared, logs, shared};
 
 /// What a run of the program left.
 struct Ran {
@@ -313,7 +313,8 @@ async fn the_status_is_that_of_the_binding() {
 
 #[tokio::test]
 async fn what_is_rendered_is_what_the_api_server_takes() {
-    let shared = shared_with_secrets().await;
+    // Where the policies are in force, nobody makes by hand what bindings are for.
+    let shared = shared().await;
     let scene = Scene::on(shared, "render", "Key Vault Secrets User", &["any"]).await;
     let patch = json!({
         "objects": [
