@@ -52,10 +52,15 @@ async fn the_operator_may_read_no_secret_and_change_no_workload() {
         )
         .await
     );
+    for verb in ["create", "patch", "delete"] {
+        assert!(may(&cluster, "default", verb, "secrets").await, "{verb}");
+    }
     for (verb, resource) in [
         ("get", "secrets"),
         ("list", "secrets"),
-        ("create", "secrets"),
+        ("watch", "secrets"),
+        ("update", "secrets"),
+        ("deletecollection", "secrets"),
         ("get", "configmaps"),
         ("list", "pods"),
         ("create", "pods/exec"),
