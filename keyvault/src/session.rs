@@ -117,7 +117,7 @@ impl Session {
         *last = Some(LastFailure { host, failure });
     }
 
-    /// Sends a request, to the hosts of this session only.
+    /// Sends a request. Other hosts than the vault, Entra and the managed identity endpoint are refused.
     pub(crate) async fn send(&self, request: &Request) -> Result<AsyncRawResponse, Unreachable> {
         let (service, operation) = self.route(request)?;
         let authorized = request.headers().get_optional_str(&AUTHORIZATION).is_some();

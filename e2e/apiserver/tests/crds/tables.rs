@@ -34,6 +34,13 @@ fn values(texts: &[&str], patch: impl Fn(&str) -> Value) -> Vec<Value> {
     texts.iter().map(|text| patch(text)).collect()
 }
 
+/// All rows.
+pub(crate) fn all() -> Vec<Row> {
+    let rows: Vec<Row> = [binding(), class()].concat();
+    assert!(rows.len() >= 60, "{} rows", rows.len());
+    rows
+}
+
 /// The rows of VaultBinding.
 pub(crate) fn binding() -> Vec<Row> {
     [

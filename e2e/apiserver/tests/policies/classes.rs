@@ -22,23 +22,9 @@ async fn bound(tenant: &Tenant, name: &str) -> (Value, Value) {
     (binding, class)
 }
 
-/// An editor who may also write SecretProviderClasses, as the driver's chart adds to that role.
-async fn tenant(prefix: &str) -> Tenant {
-    let tenant = Tenant::new(prefix).await;
-    let rules = json!([{
-        "apiGroups": ["secrets-store.csi.x-k8s.io"], "resources": ["secretproviderclasses"], "verbs": ["*"],
-    }]);
-    tenant.allow("editor", "classes", &rules).await;
-    let group = "secrets-store.csi.x-k8s.io";
-    tenant
-        .granted(&tenant.editor, group, "secretproviderclasses", "patch")
-        .await;
-    tenant
-}
-
 #[tokio::test]
 async fn what_the_operator_keeps_is_not_edited() {
-    let tenant = tenant("edited").await;
+    let tenant = Tenant::of_classes("edited").await;
     let (_, class) = bound(&tenant, "payments").await;
     for who in [&tenant.editor, &tenant.admin] {
         for change in [
@@ -78,7 +64,7 @@ async fn what_the_operator_keeps_is_not_edited() {
 
 #[tokio::test]
 async fn nobody_makes_one_up() {
-    let tenant = tenant("made-up").await;
+    let tenant = Tenant::of_classes("made-up").await;
     refused(
         POLICY,
         tenant.editor.create(&tenant.managed("payments")).await,
@@ -98,7 +84,7 @@ async fn nobody_makes_one_up() {
 
 #[tokio::test]
 async fn a_class_that_was_retained_can_be_had() {
-    let tenant = tenant("retained").await;
+    let tenant = Tenant::of_classes("retained").await;
     let class = tenant.managed("payments");
     tenant.operator.apply(&class).await.unwrap();
     let change = json!({"spec": {"parameters": {"objects": "[other]"}}});
@@ -115,7 +101,7 @@ async fn a_class_that_was_retained_can_be_had() {
 
 #[tokio::test]
 async fn a_backup_is_brought_back_by_whom_the_chart_names() {
-    let tenant = tenant("restored").await;
+    let tenant = Tenant::of_classes("restored").await;
     let class = tenant.managed("payments");
     refused(POLICY, tenant.admin.create(&class).await);
     let restorer = site().await.restorer();
@@ -126,7 +112,7 @@ async fn a_backup_is_brought_back_by_whom_the_chart_names() {
 
 #[tokio::test]
 async fn the_garbage_collector_takes_a_class_with_its_binding() {
-    let tenant = tenant("collected").await;
+    let tenant = Tenant::of_classes("collected").await;
     let (binding, class) = bound(&tenant, "payments").await;
     // Another owner that goes is taken from the list: a write of the collector's.
     let owner = tenant.object("v1", "ConfigMap", "app");
@@ -168,7 +154,7 @@ async fn the_garbage_collector_takes_a_class_with_its_binding() {
 
 #[tokio::test]
 async fn all_ways_of_deleting_a_binding_work() {
-    let tenant = tenant("ways").await;
+    let tenant = Tenant::of_classes("ways").await;
     let admin = &tenant.admin;
     // In the foreground the collector adds and removes finalizers.
     let (binding, class) = bound(&tenant, "foreground").await;
@@ -209,7 +195,7 @@ async fn all_ways_of_deleting_a_binding_work() {
 
 #[tokio::test]
 async fn a_namespace_can_be_deleted_with_all_that_is_in_it() {
-    let tenant = tenant("doomed").await;
+    let tenant = Tenant::of_classes("doomed").await;
     let (_, class) = bound(&tenant, "payments").await;
     let hold = json!({"metadata": {"finalizers": ["example.com/hold"]}});
     tenant.editor.patch(&class, &hold).await.unwrap();

@@ -8,19 +8,6 @@ use crate::site::{Tenant, eventually, site};
 const PODS: &str = "only-bindings-pods";
 const CLASSES: &str = "only-bindings-classes";
 
-async fn tenant(prefix: &str) -> Tenant {
-    let tenant = Tenant::new(prefix).await;
-    let rules = json!([{
-        "apiGroups": ["secrets-store.csi.x-k8s.io"], "resources": ["secretproviderclasses"], "verbs": ["*"],
-    }]);
-    tenant.allow("editor", "classes", &rules).await;
-    let group = "secrets-store.csi.x-k8s.io";
-    tenant
-        .granted(&tenant.editor, group, "secretproviderclasses", "create")
-        .await;
-    tenant
-}
-
 /// Puts the label on the namespace, and waits until it counts.
 async fn ask(tenant: &Tenant) {
     let namespace = json!({
@@ -51,7 +38,7 @@ fn volume(attributes: &Value) -> Value {
 
 #[tokio::test]
 async fn a_volume_names_a_class_and_nothing_else() {
-    let tenant = tenant("mounts").await;
+    let tenant = Tenant::of_classes("mounts").await;
     let good = volume(&json!({"secretProviderClass": "payments"}));
     let mut credentials = good.clone();
     credentials["nodePublishSecretRef"] = json!({"name": "credentials"});
@@ -110,7 +97,7 @@ async fn a_volume_names_a_class_and_nothing_else() {
 
 #[tokio::test]
 async fn classes_are_the_operators() {
-    let tenant = tenant("only").await;
+    let tenant = Tenant::of_classes("only").await;
     let old = tenant.class("old");
     tenant.editor.create(&old).await.unwrap();
     ask(&tenant).await;

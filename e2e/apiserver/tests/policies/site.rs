@@ -121,6 +121,18 @@ impl Tenant {
         tenant
     }
 
+    /// One whose editor may also write SecretProviderClasses, as the driver's chart adds to that role.
+    pub(crate) async fn of_classes(prefix: &str) -> Self {
+        let tenant = Self::new(prefix).await;
+        let (group, kind) = ("secrets-store.csi.x-k8s.io", "secretproviderclasses");
+        let rules = json!([{"apiGroups": [group], "resources": [kind], "verbs": ["*"]}]);
+        tenant.allow("editor", "classes", &rules).await;
+        for verb in ["create", "patch"] {
+            tenant.granted(&tenant.editor, group, kind, verb).await;
+        }
+        tenant
+    }
+
     /// The same, where the operator may do anything.
     pub(crate) async fn with_mighty_operator(prefix: &str) -> Self {
         let tenant = Self::new(prefix).await;
