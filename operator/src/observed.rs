@@ -12,6 +12,13 @@ use vaultbind_keyvault::{TokenError, VersionId};
 
 use crate::secrets_store::{MountedObject, SecretProviderClass};
 
+impl SecretCause {
+    /// Whether Entra or the vault gave no answer.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::NoValue { category, .. } if *category == Category::Unreachable)
+    }
+}
+
 /// What is in the cluster around one binding.
 #[derive(Debug, Clone)]
 pub struct Cluster {

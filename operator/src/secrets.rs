@@ -79,15 +79,16 @@ impl Secrets {
             acts,
         };
         let mut all = BTreeMap::new();
+        let mut silence = Silence::default();
         for task in tasks {
             let name = Name {
                 namespace: binding.metadata.namespace.clone().unwrap_or_default(),
                 name: task.name().to_owned(),
             };
-            let mut seen = bringing.one(&name, task).await;
+            let mut seen = bringing.one(&name, task, &mut silence).await;
             if let Err((_, WriteError::Conflict(_))) = seen {
                 // Somebody else was faster: what is there now decides.
-                seen = bringing.one(&name, task).await;
+                seen = bringing.one(&name, task, &mut silence).await;
             }
             let seen = seen.unwrap_or_else(|(there, error)| {
                 warn!(secret = %name, binding = %Name::of(&binding.metadata), %error, "a Secret is not as wanted");
@@ -99,16 +100,34 @@ impl Secrets {
     }
 }
 
+/// Who gave no answer in this turn. Nobody is waited for again for each further Secret: a turn would not end
+/// in its time, and its status would never be told.
+#[derive(Debug, Default)]
+struct Silence {
+    api_server: bool,
+    /// What the vault's silence means for a value.
+    vault: Option<SecretCause>,
+}
+
 /// Whether it is there, and what went wrong.
 type Failure = (Option<bool>, WriteError);
 
 impl Bringing<'_> {
-    async fn one(&self, name: &Name, task: &SecretTask) -> Result<SecretSeen, Failure> {
+    async fn one(
+        &self,
+        name: &Name,
+        task: &SecretTask,
+        silence: &mut Silence,
+    ) -> Result<SecretSeen, Failure> {
+        if silence.api_server {
+            return Err((None, WriteError::Timeout));
+        }
         let writer = &self.secrets.writer;
         let looked = writer.look_at_secret(name, &self.labels).await;
+        silence.api_server = matches!(looked, Err(WriteError::Timeout));
         let looked = looked.map_err(|error| (None, error))?;
         match task {
-            SecretTask::Keep(wanted) => self.keep(name, wanted, &looked).await,
+            SecretTask::Keep(wanted) => self.keep(name, wanted, &looked, silence).await,
             SecretTask::Remove(_) => self.remove(name, &looked).await,
         }
     }
@@ -132,6 +151,7 @@ impl Bringing<'_> {
         name: &Name,
         wanted: &WantedSecret,
         looked: &Looked,
+        silence: &mut Silence,
     ) -> Result<SecretSeen, Failure> {
         let (found, why) = match looked {
             Looked::Absent => (None, Written::Created),
@@ -152,7 +172,7 @@ impl Bringing<'_> {
                 Looked::Own(_) | Looked::Foreign => SecretSeen::Outdated,
             });
         }
-        let data = match values::read(&self.secrets.resolver, self.question, wanted).await {
+        let data = match self.data(wanted, silence).await {
             Ok(data) => data,
             Err(cause) => {
                 let there = Some(found.is_some());
@@ -171,6 +191,24 @@ impl Bringing<'_> {
         };
         info!(secret = %name, why = ?why, "Secret written");
         Ok(SecretSeen::Written(why))
+    }
+
+    /// The values, unless the vault was silent before.
+    async fn data(
+        &self,
+        wanted: &WantedSecret,
+        silence: &mut Silence,
+    ) -> Result<values::Data, SecretCause> {
+        if let Some(cause) = &silence.vault {
+            return Err(cause.clone());
+        }
+        let data = values::read(&self.secrets.resolver, self.question, wanted).await;
+        if let Err(cause) = &data
+            && cause.is_outage()
+        {
+            silence.vault = Some(cause.clone());
+        }
+        data
     }
 
     /// Kubernetes does not let a type change.

@@ -1,8 +1,11 @@
 //! The values of one Secret, all or none.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use k8s_openapi::ByteString;
+use tokio::time::timeout;
+use vaultbind_crds::binding::SecretType;
 use vaultbind_keyvault::error::Category;
 use vaultbind_keyvault::text::printable;
 
@@ -17,6 +20,9 @@ pub(super) type Data = BTreeMap<String, ByteString>;
 /// <https://kubernetes.io/docs/concepts/configuration/secret/#restriction-data-size>.
 const MOST_BYTES: usize = 1024 * 1024;
 
+/// How long the values of one Secret may take. A turn has time for it after a list that nobody answers.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// Longest message of a failure.
 const LONGEST: usize = 700;
 
@@ -27,10 +33,19 @@ pub(super) async fn read(
     secret: &WantedSecret,
 ) -> Result<Data, SecretCause> {
     let all: BTreeSet<Wanted> = secret.data.iter().map(wanted).collect();
-    let values = resolver
-        .values(&question.asker, question.requests_per_second, &all)
-        .await
-        .map_err(|error| nobody(&error))?;
+    let asked = resolver.values(&question.asker, question.requests_per_second, &all);
+    let values = match timeout(PATIENCE, asked).await {
+        Ok(values) => values.map_err(|error| nobody(&error))?,
+        Err(_) => {
+            return Err(SecretCause::NoValue {
+                category: Category::Unreachable,
+                message: format!(
+                    "its values were not read within {}s; it is tried again",
+                    PATIENCE.as_secs()
+                ),
+            });
+        }
+    };
     let mut data = Data::new();
     for key in &secret.data {
         let value = match values.get(&wanted(key)) {
@@ -41,6 +56,7 @@ pub(super) async fn read(
         };
         data.insert(key.key.clone(), ByteString(value.expose().to_vec()));
     }
+    well_formed(secret.type_, &data)?;
     let bytes: usize = data.values().map(|value| value.0.len()).sum();
     if bytes > MOST_BYTES {
         return Err(SecretCause::Unfit(format!(
@@ -49,6 +65,21 @@ pub(super) async fn read(
         )));
     }
     Ok(data)
+}
+
+/// The API server refuses what is no JSON and quotes the first character that is not, which is part of a value.
+fn well_formed(type_: SecretType, data: &Data) -> Result<(), SecretCause> {
+    const KEY: &str = ".dockerconfigjson";
+    let config = data
+        .get(KEY)
+        .filter(|_| type_ == SecretType::DockerConfigJson);
+    match config.map(|config| serde_json::from_slice::<serde::de::IgnoredAny>(&config.0)) {
+        Some(Err(_)) => Err(SecretCause::Unfit(format!(
+            "the value of key {KEY} is not JSON, as the type {} needs: correct it in the vault, or set type: Opaque",
+            type_.as_str()
+        ))),
+        Some(Ok(_)) | None => Ok(()),
+    }
 }
 
 fn wanted(key: &WantedKey) -> Wanted {
@@ -92,6 +123,24 @@ fn refused(error: &ValueError) -> SecretCause {
 mod tests {
     use super::*;
     use vaultbind_keyvault::metadata::NoProof;
+
+    #[test]
+    fn what_is_no_json_is_refused_without_a_word_of_it() {
+        let data =
+            |text: &str| Data::from([(".dockerconfigjson".to_owned(), ByteString(text.into()))]);
+        let docker = SecretType::DockerConfigJson;
+        assert_eq!(well_formed(docker, &data("{\"auths\":{}}")), Ok(()));
+        assert_eq!(well_formed(SecretType::Opaque, &data("zebra")), Ok(()));
+        for text in ["zebra", "", "{\"auths\":", "{} zebra"] {
+            let Err(SecretCause::Unfit(message)) = well_formed(docker, &data(text)) else {
+                panic!("{text}");
+            };
+            assert!(
+                message.contains("is not JSON") && !message.contains('z'),
+                "{message}"
+            );
+        }
+    }
 
     #[test]
     fn what_may_pass_is_told_from_what_somebody_has_to_change() {

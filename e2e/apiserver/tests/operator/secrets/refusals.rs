@@ -1,6 +1,10 @@
 //! Secrets that may not be, or cannot be read.
 
+use std::time::Duration;
+
+use kube::api::DeleteParams;
 use serde_json::{Value, json};
+use vaultbind_azure::{Action, Fault, Match};
 use vaultbind_crds::status::{ConditionType, SecretState};
 
 use super::*;
@@ -103,5 +107,47 @@ async fn what_the_api_server_refuses_is_told_with_its_words() {
     assert!(text.contains("immutable"), "{text}");
     let wanted = one("password", &scene.world.values["db-password"]);
     assert_eq!(data(&secret(&scene, "env").await), wanted);
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn a_vault_that_hangs_is_told_of_all_secrets_in_one_turn() {
+    let scene = scene("hangs", &["db-password"], &["Opaque"]).await;
+    let names = ["first", "second", "third", "fourth"];
+    let data = json!([{"key": "K", "from": "db-password"}]);
+    let secrets: Vec<_> = (names.iter())
+        .map(|name| json!({"name": name, "data": data}))
+        .collect();
+    bind(&scene, "payments", &["db-password"], &json!(secrets)).await;
+    scene.until("payments", "the Secrets", is_synced).await;
+    let host = format!("{}.vault.azure.net", scene.world.vault);
+    let matches = Match {
+        host: Some(host),
+        ..Match::default()
+    };
+    let fault = Fault::new(matches, Action::Hang);
+    let fault = scene.azure().add_fault(fault).unwrap();
+    for name in names {
+        let params = DeleteParams::default();
+        api(&scene).delete(name, &params).await.unwrap();
+    }
+    scene.ask("payments").await;
+    let told = |binding: &VaultBinding| {
+        condition(binding, ConditionType::SecretsSynced) == Some(("Unknown", "Unreachable"))
+    };
+    let long = Duration::from_secs(100);
+    let binding = scene
+        .within(long, "payments", "the silence is told", told)
+        .await;
+    assert_eq!(
+        states(&binding),
+        names.map(|name| (name, SecretState::Missing))
+    );
+    assert!(scene.azure().remove_fault(fault));
+    let long = Duration::from_secs(60);
+    scene.ask("payments").await;
+    scene
+        .within(long, "payments", "the Secrets again", is_synced)
+        .await;
     scene.finish().await;
 }
