@@ -11,10 +11,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use bytes::Bytes;
 use http::{StatusCode, header};
+use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::cloud::unix_now;
 use crate::faults::{Fault, FaultId};
 use crate::issuers::TokenRequest;
 use crate::seed::FederatedCredentialSeed;
@@ -48,6 +48,10 @@ fn router(state: Arc<State>) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/ca.pem", get(ca))
+        .route("/arm/activities", get(activities).delete(clear_activities))
+        .route("/arm/actions", get(used_actions))
+        .route("/clock", get(clock))
+        .route("/clock/advance", post(advance_clock))
         .route("/calls", get(calls).delete(clear_calls))
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/faults/{id}", delete(remove_fault))
@@ -102,6 +106,37 @@ async fn clear_calls(Shared(state): Shares) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
+async fn activities(Shared(state): Shares) -> Response {
+    answer(StatusCode::OK, &state.arm.activities())
+}
+
+async fn used_actions(Shared(state): Shares) -> Response {
+    answer(StatusCode::OK, &state.arm.used_actions())
+}
+
+async fn clear_activities(Shared(state): Shares) -> StatusCode {
+    state.arm.clear_activities();
+    StatusCode::NO_CONTENT
+}
+
+/// How far the clock is to be moved ahead.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    seconds: u32,
+}
+
+async fn clock(Shared(state): Shares) -> Response {
+    let time = jiff::Timestamp::from_second(state.clock.now()).unwrap_or_default();
+    answer(StatusCode::OK, &json!({"time": time.to_string()}))
+}
+
+async fn advance_clock(shares: Shares, body: Bytes) -> Result<Response, AdminError> {
+    let Advance { seconds } = parse(&body)?;
+    shares.clock.advance(seconds);
+    Ok(clock(shares).await)
+}
+
 async fn faults(Shared(state): Shares) -> Response {
     answer(StatusCode::OK, &state.faults.all())
 }
@@ -137,7 +172,7 @@ async fn service_account_token(Shared(state): Shares, body: Bytes) -> Result<Res
     let request: TokenRequest = parse(&body)?;
     let token = state
         .issuers
-        .service_account_token(&request, unix_now())
+        .service_account_token(&request, state.clock.now())
         .map_err(AdminError::invalid)?;
     Ok(answer(StatusCode::OK, &token))
 }
@@ -168,7 +203,7 @@ async fn remove_credential(
 
 async fn seed(Shared(state): Shares, body: Bytes) -> Result<StatusCode, AdminError> {
     let seed = parse_seed(&body)?;
-    aside(state, move |state| state.seed(&seed, unix_now()))
+    aside(state, move |state| state.seed(&seed, state.clock.now()))
         .await?
         .map_err(|error| AdminError::of_seeding(&error))?;
     Ok(StatusCode::NO_CONTENT)

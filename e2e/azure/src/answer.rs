@@ -58,6 +58,14 @@ pub(crate) fn json(status: u16, body: &Value) -> Answer {
     )
 }
 
+/// An answer without a body.
+pub(crate) fn empty(status: u16) -> Answer {
+    let mut answer = Response::new(Bytes::new());
+    *answer.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    answer
+}
+
 /// An answer of plain text.
 pub(crate) fn text(status: u16, body: &str) -> Answer {
     with_type(

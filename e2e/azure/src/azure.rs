@@ -1,6 +1,7 @@
 //! The emulated Azure as a running thing: start it, ask where it listens, look at its calls,
 //! put faults in its way, stop it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -15,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin;
+use crate::arm::{Activity, ResourceManager};
 use crate::ca::{CaError, CertificateAuthority};
 use crate::calls::{Call, CallLog};
-use crate::cloud::unix_now;
+use crate::clock::Clock;
 use crate::directory::{Directory, DirectoryError, Entries};
 use crate::dns;
 use crate::faults::{Fault, FaultError, FaultId, FaultState, Faults};
@@ -226,6 +228,27 @@ impl Azure {
         self.state.calls.clear();
     }
 
+    /// Who did what on Resource Manager, oldest first.
+    pub fn activities(&self) -> Vec<Activity> {
+        self.state.arm.activities()
+    }
+
+    /// The actions that each principal's roles allowed and that it used, by object id.
+    pub fn used_actions(&self) -> BTreeMap<String, BTreeSet<String>> {
+        self.state.arm.used_actions()
+    }
+
+    /// Forgets who did what on Resource Manager, and the actions used.
+    pub fn clear_activities(&self) {
+        self.state.arm.clear_activities();
+    }
+
+    /// Moves the clock ahead, for everything that goes by it: propagation, operations, tokens,
+    /// deletions.
+    pub fn advance_clock(&self, seconds: u32) {
+        self.state.clock.advance(seconds);
+    }
+
     /// Puts a fault in the way of calls.
     pub fn add_fault(&self, fault: Fault) -> Result<FaultId, FaultError> {
         self.state.faults.add(fault)
@@ -254,7 +277,7 @@ impl Azure {
     /// # Errors
     /// Something is there already, or cannot be used. Nothing was added then.
     pub fn seed(&self, seed: &Seed) -> Result<(), SeedingError> {
-        self.state.seed(seed, unix_now())
+        self.state.seed(seed, self.state.clock.now())
     }
 
     /// Makes a ServiceAccount token as the API server of a seeded issuer would.
@@ -264,7 +287,7 @@ impl Azure {
     ) -> Result<ServiceAccountToken, TokenRequestError> {
         self.state
             .issuers
-            .service_account_token(request, unix_now())
+            .service_account_token(request, self.state.clock.now())
     }
 
     /// Adds a federated credential to an application or identity, or replaces the one of the
@@ -356,6 +379,8 @@ fn state(options: &Options) -> Result<State, StartError> {
         issuers: Issuers::default(),
         tokens: AccessTokens::generate(&SystemRandom::new()).map_err(|_| StartError::Randomness)?,
         vaults: Vaults::default(),
+        arm: ResourceManager::default(),
+        clock: Clock::default(),
         calls: CallLog::default(),
         faults: Faults::new(options.fault_seed),
         ca: Arc::new(ca),
@@ -369,7 +394,7 @@ fn state(options: &Options) -> Result<State, StartError> {
         stop_requested: CancellationToken::new(),
         tasks: TaskTracker::new(),
     };
-    state.seed(&options.seed, unix_now())?;
+    state.seed(&options.seed, state.clock.now())?;
     Ok(state)
 }
 

@@ -18,6 +18,8 @@ pub enum Service {
     Imds,
     /// A vault.
     Vault,
+    /// Resource Manager.
+    Arm,
     /// The CONNECT proxy; only its refusals are logged.
     Proxy,
 }

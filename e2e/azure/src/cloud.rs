@@ -1,7 +1,5 @@
 //! The Azure clouds that are emulated, and which service a host name stands for.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 /// An Azure cloud.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Cloud {
@@ -15,6 +13,7 @@ pub(crate) enum Cloud {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
     Entra(Cloud),
+    ResourceManager(Cloud),
     Vault,
 }
 
@@ -50,6 +49,32 @@ impl Cloud {
             ],
             Self::UsGovernment => &["login.microsoftonline.us", "login.usgovcloudapi.net"],
             Self::China => &["login.partner.microsoftonline.cn", "login.chinacloudapi.cn"],
+        }
+    }
+
+    pub(crate) fn management_host(self) -> &'static str {
+        match self {
+            Self::Public => "management.azure.com",
+            Self::UsGovernment => "management.usgovcloudapi.net",
+            Self::China => "management.chinacloudapi.cn",
+        }
+    }
+
+    /// The audiences Resource Manager takes, without a slash at the end.
+    pub(crate) fn management_audiences(self) -> [&'static str; 2] {
+        match self {
+            Self::Public => [
+                "https://management.azure.com",
+                "https://management.core.windows.net",
+            ],
+            Self::UsGovernment => [
+                "https://management.usgovcloudapi.net",
+                "https://management.core.usgovcloudapi.net",
+            ],
+            Self::China => [
+                "https://management.chinacloudapi.cn",
+                "https://management.core.chinacloudapi.cn",
+            ],
         }
     }
 
@@ -110,19 +135,13 @@ impl Target {
             if host == cloud.login_host() {
                 return Some(Self::Entra(cloud));
             }
+            if host == cloud.management_host() {
+                return Some(Self::ResourceManager(cloud));
+            }
             let name = host.strip_suffix(cloud.vault_suffix())?.strip_suffix('.')?;
             (!name.is_empty() && !name.contains('.')).then_some(Self::Vault)
         })
     }
-}
-
-/// The wall clock in Unix seconds.
-pub(crate) fn unix_now() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| {
-            i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-        })
 }
 
 #[cfg(test)]
@@ -141,6 +160,14 @@ mod tests {
                 Some(Target::Entra(Cloud::UsGovernment)),
             ),
             ("login.chinacloudapi.cn", Some(Target::Entra(Cloud::China))),
+            (
+                "management.azure.com",
+                Some(Target::ResourceManager(Cloud::Public)),
+            ),
+            (
+                "management.chinacloudapi.cn",
+                Some(Target::ResourceManager(Cloud::China)),
+            ),
             ("v1.vault.azure.net", Some(Target::Vault)),
             ("v1.vault.usgovcloudapi.net", Some(Target::Vault)),
             ("v1.vault.azure.cn", Some(Target::Vault)),

@@ -1,5 +1,8 @@
 //! The tenants with their applications and the managed identities of the machine.
 
+mod principal;
+mod resources;
+
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -7,9 +10,11 @@ use uuid::Uuid;
 
 use crate::cloud::Cloud;
 use crate::seed::{
-    ClientSecretSeed, FederatedCredentialSeed, ManagedIdentitiesSeed, ManagedIdentitySeed, Seed,
+    FederatedCredentialSeed, IdentitySeed, ManagedIdentitiesSeed, ManagedIdentitySeed, Seed,
     TenantSeed,
 };
+
+pub(crate) use principal::{Credential, Principal};
 
 /// Why tenants or identities of a seed cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,21 +33,12 @@ pub enum DirectoryError {
     /// A tenant is there in another cloud.
     #[error("tenants: {0}: cloud: the tenant is in another one")]
     OtherCloud(String),
+    /// A resource id stands for another identity.
+    #[error("arm: identities: resourceID {0} is there already")]
+    DuplicateResource(String),
     /// No such application or identity.
     #[error("there is no application or identity with the client id {0}")]
     UnknownClient(String),
-}
-
-/// An application's service principal, or a managed identity.
-#[derive(Debug, Clone)]
-pub(crate) struct Principal {
-    pub(crate) client_id: String,
-    pub(crate) object_id: String,
-    pub(crate) name: String,
-    /// The ARM id of a user-assigned identity.
-    pub(crate) resource_id: Option<String>,
-    pub(crate) secrets: Vec<ClientSecretSeed>,
-    pub(crate) federated: Vec<FederatedCredentialSeed>,
 }
 
 /// A tenant as a URL named it.
@@ -94,6 +90,9 @@ impl Entries {
         if let Some(identities) = &seed.managed_identities {
             all.add_identities(identities)?;
         }
+        for identity in &seed.arm.identities {
+            all.add_identity(identity)?;
+        }
         Ok(all)
     }
 
@@ -124,9 +123,9 @@ impl Entries {
                 client_id: application.client_id.clone(),
                 object_id: object_id(application.object_id.as_ref(), &application.client_id),
                 name: application.name.clone(),
-                resource_id: None,
                 secrets: application.client_secrets.clone(),
-                federated: with_audiences(&application.federated_credentials, cloud),
+                federated: credentials(&application.federated_credentials, cloud),
+                ..Principal::default()
             };
             tenant.add(&seed.tenant_id, principal)?;
         }
@@ -154,10 +153,9 @@ impl Entries {
             let principal = Principal {
                 client_id: identity.client_id.clone(),
                 object_id: object_id(identity.object_id.as_ref(), &identity.client_id),
-                name: String::new(),
                 resource_id: identity.resource_id.clone(),
-                secrets: Vec::new(),
-                federated: with_audiences(&identity.federated_credentials, info.cloud),
+                federated: credentials(&identity.federated_credentials, info.cloud),
+                ..Principal::default()
             };
             tenant.add(&info.tenant_id, principal.clone())?;
             Ok(MachineIdentity {
@@ -172,6 +170,27 @@ impl Entries {
             machine.user_assigned.push(add(identity)?);
         }
         Ok(())
+    }
+
+    /// An identity that Resource Manager knows, and that is not assigned to the machine.
+    fn add_identity(&mut self, seed: &IdentitySeed) -> Result<(), DirectoryError> {
+        if self.by_resource(&seed.resource_id).is_some() {
+            return Err(DirectoryError::DuplicateResource(seed.resource_id.clone()));
+        }
+        let tenant = self
+            .tenants
+            .entry(seed.tenant_id.clone())
+            .or_insert_with(|| Tenant::new(Cloud::Public));
+        let principal = Principal {
+            client_id: seed.client_id.clone(),
+            object_id: object_id(seed.object_id.as_ref(), &seed.client_id),
+            resource_id: Some(seed.resource_id.clone()),
+            location: seed.location.clone(),
+            tags: seed.tags.clone(),
+            federated: credentials(&seed.federated_credentials, tenant.cloud),
+            ..Principal::default()
+        };
+        tenant.add(&seed.tenant_id, principal)
     }
 }
 
@@ -210,14 +229,20 @@ impl Directory {
             })
     }
 
-    /// The application or identity of a client id.
-    pub(crate) fn principal(&self, tenant_id: &str, client_id: &str) -> Option<Principal> {
+    /// The application or identity of a client id, if Entra knows it by now.
+    pub(crate) fn principal(
+        &self,
+        tenant_id: &str,
+        client_id: &str,
+        now: i64,
+    ) -> Option<Principal> {
         let entries = self.read();
         entries
             .tenants
             .get(tenant_id)?
             .principals
             .get(&client_id.to_ascii_lowercase())
+            .filter(|principal| principal.validity.holds(now))
             .cloned()
     }
 
@@ -230,8 +255,8 @@ impl Directory {
         self.change(client_id, |principal, cloud| {
             principal
                 .federated
-                .retain(|known| known.name != credential.name);
-            principal.federated.push(with_audience(credential, cloud));
+                .retain(|known| known.terms.name != credential.name);
+            principal.federated.push(Credential::new(credential, cloud));
         })
     }
 
@@ -242,7 +267,7 @@ impl Directory {
         name: &str,
     ) -> Result<(), DirectoryError> {
         self.change(client_id, |principal, _| {
-            principal.federated.retain(|known| known.name != name);
+            principal.federated.retain(|known| known.terms.name != name);
         })
     }
 
@@ -298,19 +323,11 @@ impl Tenant {
     }
 }
 
-fn with_audiences(seeds: &[FederatedCredentialSeed], cloud: Cloud) -> Vec<FederatedCredentialSeed> {
+fn credentials(seeds: &[FederatedCredentialSeed], cloud: Cloud) -> Vec<Credential> {
     seeds
         .iter()
-        .map(|seed| with_audience(seed, cloud))
+        .map(|seed| Credential::new(seed, cloud))
         .collect()
-}
-
-fn with_audience(seed: &FederatedCredentialSeed, cloud: Cloud) -> FederatedCredentialSeed {
-    let mut credential = seed.clone();
-    if credential.audiences.is_empty() {
-        credential.audiences = vec![cloud.federation_audience().to_owned()];
-    }
-    credential
 }
 
 fn object_id(given: Option<&String>, client_id: &str) -> String {

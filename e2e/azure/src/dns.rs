@@ -27,7 +27,7 @@ const MAX_PAYLOAD: u16 = 1232;
 /// What a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Name {
-    /// A login host or a vault.
+    /// A login host, Resource Manager or a vault.
     Host,
     /// The parent of all vaults of a cloud: it exists, without an address.
     Parent,
@@ -41,7 +41,7 @@ impl Name {
     /// `host` is in lower case, without a dot at the end.
     fn of(host: &str, vaults: &Vaults) -> Self {
         match Target::of_host_or(host, |host| vaults.find(host).is_some()) {
-            Some(Target::Entra(_)) => return Self::Host,
+            Some(Target::Entra(_) | Target::ResourceManager(_)) => return Self::Host,
             Some(Target::Vault) if vaults.find(host).is_some() => return Self::Host,
             Some(Target::Vault) => return Self::Missing,
             None => {}
@@ -55,7 +55,14 @@ impl Name {
             Self::Parent
         } else if all
             .iter()
-            .any(|cloud| is_below(cloud.vault_suffix()) || is_below(cloud.login_host()))
+            .flat_map(|cloud| {
+                [
+                    cloud.vault_suffix(),
+                    cloud.login_host(),
+                    cloud.management_host(),
+                ]
+            })
+            .any(is_below)
         {
             Self::Missing
         } else {

@@ -12,6 +12,7 @@ use crate::answer::{Answer, Inbound, json};
 use crate::cloud::Cloud;
 use crate::state::State;
 use error::EntraError;
+use token::Door;
 
 /// What came of a request: the answer, and who asked as far as known.
 #[derive(Debug)]
@@ -24,6 +25,33 @@ pub(crate) struct Outcome {
 pub(crate) fn handle(state: &State, cloud: Cloud, request: &Inbound<'_>, now: i64) -> Outcome {
     let mut client_id = None;
     let result = route(state, cloud, request, now, &mut client_id);
+    let correlation = correlation_id(request);
+    let mut answer = result.unwrap_or_else(|error| error.answer(cloud, &correlation, now));
+    add_headers(&mut answer, &correlation);
+    Outcome { answer, client_id }
+}
+
+/// Answers a request to the token proxy of a cluster, which knows the token endpoint only.
+pub(crate) fn handle_proxied(
+    state: &State,
+    server_name: &str,
+    request: &Inbound<'_>,
+    now: i64,
+) -> Outcome {
+    let mut client_id = None;
+    let mut cloud = Cloud::Public;
+    let segments: Vec<_> = request.path.split('/').collect();
+    let cluster = state.arm.bound_cluster(server_name, state.clock.now());
+    let result = match (request.method, segments.as_slice(), cluster) {
+        (&Method::POST, [.., tenant, "oauth2", "v2.0", "token"], Some(cluster)) => {
+            let known =
+                |cloud: &Cloud| state.directory.tenant(&cluster.tenant_id, *cloud).is_some();
+            cloud = Cloud::ALL.into_iter().find(known).unwrap_or_default();
+            let door = Door::TokenProxy(cloud, &cluster);
+            token::grant(state, door, tenant, request, now, &mut client_id)
+        }
+        _ => Err(EntraError::not_found(request.path)),
+    };
     let correlation = correlation_id(request);
     let mut answer = result.unwrap_or_else(|error| error.answer(cloud, &correlation, now));
     add_headers(&mut answer, &correlation);
@@ -51,9 +79,14 @@ fn route(
         .filter(|part| !part.is_empty())
         .collect();
     match (request.method, segments.as_slice()) {
-        (&Method::POST, [tenant, "oauth2", "v2.0", "token"]) => {
-            token::grant(state, cloud, tenant, request, now, client_id)
-        }
+        (&Method::POST, [tenant, "oauth2", "v2.0", "token"]) => token::grant(
+            state,
+            Door::LoginHost(cloud),
+            tenant,
+            request,
+            now,
+            client_id,
+        ),
         (&Method::GET, ["common", "discovery", "instance"]) => {
             discovery::instances(request.query).map(|body| json(200, &body))
         }

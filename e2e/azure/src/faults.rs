@@ -17,6 +17,8 @@ use crate::calls::Service;
 use barrier::{Barrier, Passed};
 use window::Window;
 
+pub(crate) use pattern::matches_pattern;
+
 pub use definition::{Action, Fault, FaultError, FaultId, FaultState, Match};
 
 /// What faults know of a call.

@@ -164,10 +164,8 @@ mod tests {
         let principal = Principal {
             client_id: format!("c{digit}"),
             object_id: format!("o{digit}"),
-            name: String::new(),
             resource_id: Some(format!("/subscriptions/S/resourceGroups/{digit}")),
-            secrets: Vec::new(),
-            federated: Vec::new(),
+            ..Principal::default()
         };
         MachineIdentity { tenant, principal }
     }

@@ -1,5 +1,6 @@
 //! What is put into the emulated Azure, and the YAML file it is read from.
 
+mod arm;
 mod fields;
 
 use std::fs;
@@ -9,6 +10,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::vault::VaultSeed;
+
+pub use arm::{
+    ArmSeed, ArmSettings, BucketSettings, ClusterSeed, IdentitySeed, IdentityUserSeed,
+    RoleAssignmentSeed, RoleDefinitionSeed,
+};
 
 /// What there is at start, or is added later.
 #[derive(Clone, Default, Deserialize)]
@@ -20,6 +26,8 @@ pub struct Seed {
     pub issuers: Vec<IssuerSeed>,
     /// The identities of the machine that asks the managed identity endpoint.
     pub managed_identities: Option<ManagedIdentitiesSeed>,
+    /// What Resource Manager knows beside the vaults.
+    pub arm: ArmSeed,
     /// The vaults.
     pub vaults: Vec<VaultSeed>,
 }
@@ -30,6 +38,7 @@ impl std::fmt::Debug for Seed {
             .field("tenants", &self.tenants)
             .field("issuers", &self.issuers)
             .field("managed_identities", &self.managed_identities)
+            .field("arm", &self.arm)
             .field("vaults", &self.vaults.len())
             .finish()
     }
@@ -280,6 +289,7 @@ impl Seed {
         }
         self.issuers.extend(other.issuers);
         self.vaults.extend(other.vaults);
+        self.arm.merge(other.arm)?;
         match (&mut self.managed_identities, other.managed_identities) {
             (Some(known), Some(more)) => {
                 if known.tenant_id != more.tenant_id {

@@ -1,5 +1,6 @@
 //! Adding a seed to what there is: all of it, or nothing.
 
+use crate::arm::ArmSeedError;
 use crate::directory::DirectoryError;
 use crate::issuers::{IssuerError, IssuerMap};
 use crate::seed::Seed;
@@ -18,6 +19,9 @@ pub enum SeedingError {
     /// Vaults.
     #[error(transparent)]
     Vaults(#[from] SeedError),
+    /// What Resource Manager is told.
+    #[error(transparent)]
+    Arm(#[from] ArmSeedError),
     /// The name of a vault is taken.
     #[error(
         "vaults: {0}: name: there is a vault of this name already, and they are unique in all clouds"
@@ -33,9 +37,11 @@ impl SeedingError {
             Self::Directory(error) => matches!(
                 error,
                 DirectoryError::DuplicateClient { .. }
+                    | DirectoryError::DuplicateResource(_)
                     | DirectoryError::DuplicateDomain(_)
                     | DirectoryError::OtherCloud(_)
             ),
+            Self::Arm(error) => error.is_conflict(),
             Self::Issuers(_) | Self::Vaults(_) => false,
         }
     }
@@ -54,6 +60,7 @@ impl State {
         let new_vaults = Vaults::load(&seed.vaults, now)?;
         let new_issuers = IssuerMap::from_seed(&seed.issuers)?;
 
+        let mut arm = self.arm.lock();
         let mut directory = self.directory.write();
         let mut issuers = self.issuers.write();
         let mut vaults = self.vaults.write();
@@ -62,9 +69,16 @@ impl State {
         if let Some(name) = new_vaults.keys().find(|name| vaults.contains_key(*name)) {
             return Err(SeedingError::VaultExists(name.clone()));
         }
+        let fresh = Vaults::resources_of(&new_vaults);
+        let addition = arm.check(&seed.arm, &entries)?;
         *directory = entries;
         issuers.merge(new_issuers);
         vaults.extend(new_vaults);
+        drop((directory, issuers, vaults));
+        for vault in fresh {
+            arm.forget_scope(&vault);
+        }
+        arm.add(addition, &self.directory, &self.vaults);
         Ok(())
     }
 }

@@ -36,10 +36,12 @@ pub(crate) struct Connection {
 }
 
 /// What a connection leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Front {
-    /// Entra and the vaults, told apart by host.
+    /// Entra, Resource Manager and the vaults, told apart by host.
     Azure,
+    /// The token proxy of a cluster, by its server name.
+    TokenProxy(Arc<str>),
     /// The managed identity endpoint.
     Imds,
 }
@@ -106,7 +108,15 @@ async fn serve_tls<S>(
         () = state.stopping.cancelled() => return,
     };
     match stream {
-        Ok(Ok(stream)) => serve_http(state, stream, connection, Front::Azure).await,
+        Ok(Ok(stream)) => {
+            let (_, tls) = stream.get_ref();
+            let name = tls.server_name();
+            let front = match name.filter(|name| state.arm.is_token_proxy(name)) {
+                Some(name) => Front::TokenProxy(name.into()),
+                None => Front::Azure,
+            };
+            serve_http(state, stream, connection, front).await;
+        }
         Ok(Err(error)) => {
             tracing::info!(connection = connection.id, %error, "TLS handshake failed");
         }
@@ -120,9 +130,11 @@ where
 {
     let service = {
         let (state, connection) = (Arc::clone(state), Arc::clone(&connection));
+        let front = front.clone();
         service_fn(move |request: Request<Incoming>| {
             let (state, connection) = (Arc::clone(&state), Arc::clone(&connection));
-            async move { dispatch::answer(&state, front, &connection, request).await }
+            let front = front.clone();
+            async move { dispatch::answer(&state, &front, &connection, request).await }
         })
     };
     let mut builder = auto::Builder::new(TokioExecutor::new());

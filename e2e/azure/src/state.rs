@@ -7,8 +7,10 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::arm::ResourceManager;
 use crate::ca::CertificateAuthority;
 use crate::calls::CallLog;
+use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::faults::Faults;
 use crate::issuers::Issuers;
@@ -20,6 +22,8 @@ pub(crate) struct State {
     pub(crate) issuers: Issuers,
     pub(crate) tokens: AccessTokens,
     pub(crate) vaults: Vaults,
+    pub(crate) arm: ResourceManager,
+    pub(crate) clock: Clock,
     pub(crate) calls: CallLog,
     pub(crate) faults: Faults,
     pub(crate) ca: Arc<CertificateAuthority>,

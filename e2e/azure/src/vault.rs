@@ -16,6 +16,7 @@ use bytes::Bytes;
 use http::Response;
 
 use crate::cloud::Cloud;
+use crate::roles::DataGrant;
 
 mod access;
 mod certificates;
@@ -25,6 +26,7 @@ mod error;
 mod import;
 mod keys;
 mod load;
+mod manage;
 mod names;
 mod pkcs12;
 mod query;
@@ -40,6 +42,7 @@ mod unit;
 
 pub use control::StoreError;
 pub use load::SeedError;
+pub(crate) use manage::SeededAssignment;
 pub use names::Collection;
 pub use request::{Caller, SetSecret, VaultRequest};
 pub use seed::{Network, RoleAssignment, VaultSeed};
@@ -137,11 +140,22 @@ impl Vaults {
     ///
     /// A host that is no vault gets 404: the real one has no name in DNS then.
     pub fn handle(&self, host: &str, request: &VaultRequest, now: i64) -> Response<Bytes> {
+        self.handle_with(host, request, &[], now)
+    }
+
+    /// The same, with the caller's roles that Resource Manager knows of.
+    pub(crate) fn handle_with(
+        &self,
+        host: &str,
+        request: &VaultRequest,
+        grants: &[DataGrant],
+        now: i64,
+    ) -> Response<Bytes> {
         match self.by_host(host) {
             Some(entry) => {
                 let mut vault = entry.lock();
                 vault.settle(now);
-                let outcome = vault.answer(request, now);
+                let outcome = vault.answer(request, grants, now);
                 reply::response(outcome, request, &vault.location)
             }
             None => reply::response(Err(error::ApiError::no_vault(host)), request, ""),
@@ -161,6 +175,11 @@ impl Vaults {
                 .find(|entry| entry.hosts.iter().any(further))
                 .cloned()
         })
+    }
+
+    fn entries(&self) -> Vec<Arc<Entry>> {
+        let vaults = self.vaults.read().unwrap_or_else(PoisonError::into_inner);
+        vaults.values().cloned().collect()
     }
 
     fn by_name(&self, name: &str) -> Option<Arc<Entry>> {

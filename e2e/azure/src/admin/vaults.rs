@@ -13,7 +13,6 @@ use serde_json::json;
 
 use super::Shares;
 use super::body::{AdminError, answer, parse};
-use crate::cloud::unix_now;
 use crate::state::State;
 use crate::vault::{Collection, Network, RoleAssignment, SetSecret, StoreError, Vaults};
 
@@ -100,7 +99,11 @@ pub(super) async fn set_secret(
     body: Bytes,
 ) -> Result<Response, AdminError> {
     let secret: SetSecret = parse(&body)?;
-    version(state.vaults.set_secret(&vault, &name, secret, unix_now()))
+    version(
+        state
+            .vaults
+            .set_secret(&vault, &name, secret, state.clock.now()),
+    )
 }
 
 pub(super) async fn set_enabled(
@@ -112,7 +115,7 @@ pub(super) async fn set_enabled(
         path.map_err(|error| AdminError::new(StatusCode::BAD_REQUEST, error.body_text()))?;
     let EnabledChange { enabled, version } = parse(&body)?;
     let version = version.as_deref();
-    let now = unix_now();
+    let now = state.clock.now();
     let vaults = &state.vaults;
     changed(vaults.set_enabled(&vault, collection, &name, version, enabled, now))
 }
@@ -178,14 +181,14 @@ pub(super) async fn add_certificate_version(
         true => CertificateVersion::default(),
         false => parse(&body)?,
     };
-    let add = move |vaults: &Vaults| match (value, password) {
+    let add = move |vaults: &Vaults, now| match (value, password) {
         (Some(value), password) => {
             let password = password.as_deref();
-            vaults.import_certificate(&vault, &name, &value, password, unix_now())
+            vaults.import_certificate(&vault, &name, &value, password, now)
         }
-        (None, _) => vaults.renew_certificate(&vault, &name, unix_now()),
+        (None, _) => vaults.renew_certificate(&vault, &name, now),
     };
-    version(aside(state, move |state| add(&state.vaults)).await?)
+    version(aside(state, move |state| add(&state.vaults, state.clock.now())).await?)
 }
 
 /// Does what may generate keys, which must not hold up other calls on this thread.

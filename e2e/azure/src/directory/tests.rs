@@ -39,15 +39,15 @@ fn user_assigned_identities_sign_in_with_the_audience_of_their_cloud() {
     let directory = directory(SEED);
     let tenant = "0b1c2d3e-0000-4000-8000-000000000002";
     let client = "0B1C2D3E-0000-4000-8000-00000000000B";
-    let principal = directory.principal(tenant, client).unwrap();
+    let principal = directory.principal(tenant, client, 0).unwrap();
     assert_eq!(
-        principal.federated[0].audiences,
+        principal.federated[0].terms.audiences,
         ["api://AzureADTokenExchangeChina"]
     );
     directory.remove_federated_credential(client, "n").unwrap();
     assert!(
         directory
-            .principal(tenant, client)
+            .principal(tenant, client, 0)
             .unwrap()
             .federated
             .is_empty()

@@ -18,6 +18,9 @@ fn names_are_hosts_missing_or_foreign() {
     for (host, name) in [
         ("login.microsoftonline.com", Name::Host),
         ("login.microsoftonline.us", Name::Host),
+        ("management.azure.com", Name::Host),
+        ("a.management.azure.com", Name::Missing),
+        ("azure.com", Name::Foreign),
         ("myvault.vault.azure.net", Name::Host),
         ("far.vault.azure.cn", Name::Host),
         ("far.vault.azure.net", Name::Missing),

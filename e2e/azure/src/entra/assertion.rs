@@ -1,9 +1,11 @@
 //! Federated client assertions: an outside token against the credentials of an application.
 
 use super::error::{EntraError, timestamp};
+use crate::arm::{BINDING_AUDIENCE, BoundCluster};
 use crate::directory::Principal;
 use crate::issuers::{Issuers, Verdict};
 use crate::jwt::Jwt;
+use crate::seed::FederatedCredentialSeed;
 use crate::token::CLOCK_SKEW;
 
 /// Whether a token signs the application in.
@@ -24,31 +26,73 @@ pub(super) fn check(
     if jwt.algorithm != "RS256" {
         return Err(EntraError::algorithm(&jwt.algorithm));
     }
-    if principal.federated.is_empty() {
+    let federated = principal.federated_at(now);
+    if federated.is_empty() {
         let Principal {
             client_id, name, ..
         } = principal;
         return Err(EntraError::no_federated_credentials(client_id, name));
     }
-    if !principal
-        .federated
+    if !federated
         .iter()
         .any(|credential| credential.issuer == issuer)
     {
         return Err(EntraError::no_match(700_211, "issuer", issuer));
     }
-    match issuers.verify(&jwt) {
-        Verdict::Good => {}
-        Verdict::UnknownIssuer => return Err(EntraError::issuer_unreachable(issuer)),
-        Verdict::UnknownKey => return Err(EntraError::signature("The key was not found.")),
-        Verdict::BadSignature => {
-            return Err(EntraError::signature(
-                "The provided signature value did not match.",
-            ));
-        }
-    }
+    check_signature(issuers, &jwt, issuer)?;
     check_times(&jwt, now)?;
-    match_credential(principal, &jwt, issuer)
+    match_credential(&federated, &jwt, issuer)
+}
+
+/// Whether a ServiceAccount token of a cluster signs in an identity that is bound to the cluster.
+pub(super) fn check_bound(
+    issuers: &Issuers,
+    cluster: &BoundCluster,
+    principal: &Principal,
+    token: &str,
+    now: i64,
+) -> Result<(), EntraError> {
+    let jwt = Jwt::parse(token).map_err(|_| EntraError::malformed_assertion())?;
+    let text = |name| jwt.text(name).ok_or_else(EntraError::malformed_assertion);
+    let (issuer, subject) = (text("iss")?, text("sub")?);
+    if jwt.algorithm != "RS256" {
+        return Err(EntraError::algorithm(&jwt.algorithm));
+    }
+    if issuer != cluster.issuer {
+        return Err(EntraError::no_match(700_211, "issuer", issuer));
+    }
+    check_signature(issuers, &jwt, issuer)?;
+    check_times(&jwt, now)?;
+    let audiences = jwt.audiences();
+    if !audiences.contains(&BINDING_AUDIENCE) {
+        return Err(EntraError::no_match(
+            700_212,
+            "audience",
+            &audiences.join(","),
+        ));
+    }
+    if !cluster.lets(subject, &principal.client_id) {
+        return Err(EntraError::not_bound(subject, &principal.client_id));
+    }
+    match BoundCluster::is_known(principal, now) {
+        true => Ok(()),
+        false => Err(EntraError::no_match(
+            700_213,
+            "subject",
+            &principal.object_id,
+        )),
+    }
+}
+
+fn check_signature(issuers: &Issuers, jwt: &Jwt<'_>, issuer: &str) -> Result<(), EntraError> {
+    match issuers.verify(jwt) {
+        Verdict::Good => Ok(()),
+        Verdict::UnknownIssuer => Err(EntraError::issuer_unreachable(issuer)),
+        Verdict::UnknownKey => Err(EntraError::signature("The key was not found.")),
+        Verdict::BadSignature => Err(EntraError::signature(
+            "The provided signature value did not match.",
+        )),
+    }
 }
 
 fn check_times(jwt: &Jwt<'_>, now: i64) -> Result<(), EntraError> {
@@ -68,14 +112,17 @@ fn check_times(jwt: &Jwt<'_>, now: i64) -> Result<(), EntraError> {
     ))
 }
 
-fn match_credential(principal: &Principal, jwt: &Jwt<'_>, issuer: &str) -> Result<(), EntraError> {
+fn match_credential(
+    federated: &[&FederatedCredentialSeed],
+    jwt: &Jwt<'_>,
+    issuer: &str,
+) -> Result<(), EntraError> {
     let subject = jwt
         .text("sub")
         .ok_or_else(EntraError::malformed_assertion)?;
     let audiences = jwt.audiences();
     let of_issuer = || {
-        principal
-            .federated
+        federated
             .iter()
             .filter(|credential| credential.issuer == issuer)
     };

@@ -132,6 +132,15 @@ impl EntraError {
         Self::client(70_025, text)
     }
 
+    /// The token proxy's refusal. What the real one answers is not documented.
+    pub(super) fn not_bound(subject: &str, client_id: &str) -> Self {
+        let text = format!(
+            "'{subject}' may not use the managed identity '{client_id}', or no identity binding of \
+             this cluster is for it."
+        );
+        Self::new(403, "unauthorized_client", 0, text)
+    }
+
     pub(super) fn certificate(client_id: &str) -> Self {
         let text = format!(
             "The certificate with identifier used to sign the client assertion is not registered \
@@ -206,13 +215,18 @@ impl EntraError {
         } = self;
         let time = timestamp(now, "%Y-%m-%d %H:%M:%SZ");
         let trace = uuid::Uuid::new_v4().to_string();
+        // The token proxy of a cluster has words of its own, without a code.
+        let (prefix, codes) = match code {
+            0 => (String::new(), Vec::new()),
+            code => (format!("AADSTS{code}: "), vec![*code]),
+        };
         let mut body = json!({
             "error": error,
             "error_description": format!(
-                "AADSTS{code}: {text} Trace ID: {trace} Correlation ID: {correlation} \
+                "{prefix}{text} Trace ID: {trace} Correlation ID: {correlation} \
                  Timestamp: {time}"
             ),
-            "error_codes": [code],
+            "error_codes": codes,
             "timestamp": time,
             "trace_id": trace,
             "correlation_id": correlation,

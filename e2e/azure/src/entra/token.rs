@@ -7,6 +7,7 @@ use serde_json::json;
 use super::assertion;
 use super::error::EntraError;
 use crate::answer::{Answer, Inbound, json as answer_json};
+use crate::arm::BoundCluster;
 use crate::cloud::Cloud;
 use crate::directory::Principal;
 use crate::state::State;
@@ -14,10 +15,25 @@ use crate::token::Grant;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
+/// Where a request came in.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Door<'a> {
+    LoginHost(Cloud),
+    /// The token proxy of a cluster.
+    TokenProxy(Cloud, &'a BoundCluster),
+}
+
+impl Door<'_> {
+    fn cloud(self) -> Cloud {
+        let (Self::LoginHost(cloud) | Self::TokenProxy(cloud, _)) = self;
+        cloud
+    }
+}
+
 /// Answers a token request; `client_id` is set as soon as the request told it.
 pub(super) fn grant(
     state: &State,
-    cloud: Cloud,
+    door: Door<'_>,
     tenant: &str,
     request: &Inbound<'_>,
     now: i64,
@@ -30,26 +46,31 @@ pub(super) fn grant(
     if grant_type != "client_credentials" {
         return Err(EntraError::grant_type(grant_type));
     }
-    let found = state.directory.tenant(tenant, cloud);
+    let found = state.directory.tenant(tenant, door.cloud());
     let tenant = found.ok_or_else(|| EntraError::tenant_in_token_request(tenant))?;
     let audience = audience(form.require("scope")?)?;
     let principal = state
         .directory
-        .principal(&tenant.tenant_id, given_client_id)
+        .principal(&tenant.tenant_id, given_client_id, now)
         .ok_or_else(|| EntraError::application(given_client_id, &tenant.tenant_id))?;
     let proof = match (form.get("client_assertion"), form.get("client_secret")) {
         (Some(token), _) => {
             if form.require("client_assertion_type")? != ASSERTION_TYPE {
                 return Err(EntraError::missing("client_assertion_type"));
             }
-            assertion::check(&state.issuers, &principal, token, now)?;
+            match door {
+                Door::LoginHost(_) => assertion::check(&state.issuers, &principal, token, now)?,
+                Door::TokenProxy(_, cluster) => {
+                    assertion::check_bound(&state.issuers, cluster, &principal, token, now)?;
+                }
+            }
             "2"
         }
-        (None, Some(secret)) => {
+        (None, Some(secret)) if matches!(door, Door::LoginHost(_)) => {
             check_secret(&principal, secret, now)?;
             "1"
         }
-        (None, None) => return Err(EntraError::no_credential()),
+        (None, _) => return Err(EntraError::no_credential()),
     };
     let lifetime = state.token_lifetime;
     let grant = Grant {

@@ -1,7 +1,7 @@
 //! Patterns in which `*` stands for any characters.
 
 /// Whether the whole text matches.
-pub(super) fn matches_pattern(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches_pattern(pattern: &str, text: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else {
         return pattern == text;
     };

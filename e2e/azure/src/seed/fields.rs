@@ -48,6 +48,14 @@ pub(super) fn optional_guid<'de, D: Deserializer<'de>>(
     guid(deserializer).map(Some)
 }
 
+/// An ARM id, without a slash at the end.
+pub(super) fn resource_id<'de, D: Deserializer<'de>>(deserializer: D) -> Parsed<'de, String, D> {
+    deserializer.deserialize_str(Text {
+        expecting: "an ARM id that begins with /subscriptions/GUID",
+        parse: |text| crate::arm::is_resource_id(text).then(|| text.to_owned()),
+    })
+}
+
 /// The name of a cloud.
 pub(super) fn cloud<'de, D: Deserializer<'de>>(deserializer: D) -> Parsed<'de, String, D> {
     deserializer.deserialize_str(Text {

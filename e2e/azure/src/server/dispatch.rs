@@ -11,11 +11,11 @@ use hyper::body::Incoming;
 use super::{Connection, Front};
 use crate::answer::{Answer, Inbound, bearer, query_value, text};
 use crate::calls::{Call, Service};
-use crate::cloud::{Cloud, Target, unix_now};
+use crate::cloud::{Cloud, Target};
 use crate::faults::{Outcome, Probe};
 use crate::state::State;
 use crate::vault::VaultRequest;
-use crate::{access, entra, imds};
+use crate::{access, arm, entra, imds};
 
 /// The body of an answer.
 pub(crate) type Body = Full<Bytes>;
@@ -33,16 +33,20 @@ pub(crate) struct Dropped;
 
 /// Whose request it is.
 #[derive(Debug, Clone, Copy)]
-enum Destination {
+enum Destination<'a> {
     Entra(Cloud),
+    /// The token proxy of a cluster, by its server name.
+    TokenProxy(&'a str),
+    Arm(Cloud),
     Vault,
     Imds,
 }
 
-impl Destination {
+impl Destination<'_> {
     fn service(self) -> Service {
         match self {
-            Self::Entra(_) => Service::Entra,
+            Self::Entra(_) | Self::TokenProxy(_) => Service::Entra,
+            Self::Arm(_) => Service::Arm,
             Self::Vault => Service::Vault,
             Self::Imds => Service::Imds,
         }
@@ -52,7 +56,7 @@ impl Destination {
 /// Answers a request, or says that it gets no answer.
 pub(super) async fn answer(
     state: &Arc<State>,
-    front: Front,
+    front: &Front,
     connection: &Connection,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Dropped> {
@@ -61,9 +65,11 @@ pub(super) async fn answer(
     let target =
         match front {
             Front::Imds => Some(Destination::Imds),
+            Front::TokenProxy(name) => Some(Destination::TokenProxy(name)),
             Front::Azure => Target::of_host_or(&host, |host| state.vaults.find(host).is_some())
                 .map(|target| match target {
                     Target::Entra(cloud) => Destination::Entra(cloud),
+                    Target::ResourceManager(cloud) => Destination::Arm(cloud),
                     Target::Vault => Destination::Vault,
                 }),
         };
@@ -134,13 +140,15 @@ pub(super) async fn answer(
 /// The answer of a service, or of the fault that stands before it.
 async fn conclude(
     state: &Arc<State>,
-    destination: Destination,
+    destination: Destination<'_>,
     request: &Inbound<'_>,
     outcome: &Outcome,
 ) -> (Answer, Option<String>) {
-    let now = unix_now();
+    let now = state.clock.now();
     let failure = |status| match destination {
         Destination::Entra(cloud) => entra::unavailable(cloud, request, status, now),
+        Destination::TokenProxy(_) => entra::unavailable(Cloud::Public, request, status, now),
+        Destination::Arm(_) => arm::fault(status, request),
         Destination::Imds => imds::error(status, "The endpoint is made to fail"),
         Destination::Vault => access::fault(status, request),
     };
@@ -170,8 +178,8 @@ async fn conclude(
         Outcome::BarrierTimeout | Outcome::Hang | Outcome::Drop => failure(504),
     };
     let client_id = match destination {
-        Destination::Vault => access::client_id(state, request, now),
-        Destination::Entra(_) | Destination::Imds => None,
+        Destination::Vault | Destination::Arm(_) => access::client_id(state, request, now),
+        Destination::Entra(_) | Destination::TokenProxy(_) | Destination::Imds => None,
     };
     (answer, client_id)
 }
@@ -189,7 +197,7 @@ fn json(body: Bytes) -> Answer {
 /// `token_now` is the clock that token times are made and judged by.
 async fn serve(
     state: &Arc<State>,
-    destination: Destination,
+    destination: Destination<'_>,
     request: &Inbound<'_>,
     now: i64,
     token_now: i64,
@@ -198,6 +206,17 @@ async fn serve(
         Destination::Entra(cloud) => {
             let entra::Outcome { answer, client_id } =
                 entra::handle(state, cloud, request, token_now);
+            (answer, client_id)
+        }
+        Destination::TokenProxy(name) => {
+            let entra::Outcome { answer, client_id } =
+                entra::handle_proxied(state, name, request, token_now);
+            (answer, client_id)
+        }
+        Destination::Arm(cloud) => {
+            let time = state.clock.since_epoch();
+            let arm::Outcome { answer, client_id } =
+                arm::handle(state, cloud, request, time, token_now).await;
             (answer, client_id)
         }
         Destination::Imds => {
@@ -229,6 +248,7 @@ async fn serve_vault(
         }
     };
     let client_id = Some(caller.client_id.clone());
+    let grants = state.arm.data_grants(&caller.object_id, now);
     let vault_request = VaultRequest {
         method: request.method.clone(),
         path: request.path.to_owned(),
@@ -240,14 +260,19 @@ async fn serve_vault(
     };
     if request.method != Method::POST {
         return (
-            state.vaults.handle(request.host, &vault_request, now),
+            state
+                .vaults
+                .handle_with(request.host, &vault_request, &grants, now),
             client_id,
         );
     }
     // A POST may generate keys, which must not hold up other calls on this thread.
     let (vaults, host) = (Arc::clone(state), request.host.to_owned());
-    let handled =
-        tokio::task::spawn_blocking(move || vaults.vaults.handle(&host, &vault_request, now));
+    let handled = tokio::task::spawn_blocking(move || {
+        vaults
+            .vaults
+            .handle_with(&host, &vault_request, &grants, now)
+    });
     match handled.await {
         Ok(answer) => (answer, client_id),
         Err(error) => {

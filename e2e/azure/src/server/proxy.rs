@@ -114,7 +114,7 @@ async fn decide(
             502,
             &format!("{host} cannot be resolved: no such vault is seeded.\n"),
         ),
-        Some(Target::Vault | Target::Entra(_)) => return Ok(None),
+        Some(Target::Vault | Target::Entra(_) | Target::ResourceManager(_)) => return Ok(None),
     };
     Ok(Some(answer))
 }

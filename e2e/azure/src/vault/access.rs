@@ -7,6 +7,7 @@ use super::names::Collection;
 use super::request::{Caller, VaultRequest};
 use super::route::{Call, Verb};
 use super::seed::Network;
+use crate::roles::{BuiltIn, DataGrant};
 
 /// From where a vault may be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub(super) enum Authorization {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Assignment {
     pub(super) principal: String,
-    pub(super) role: &'static Role,
+    pub(super) role: &'static BuiltIn,
     pub(super) object: Option<(Collection, String)>,
 }
 
@@ -51,91 +52,6 @@ pub(super) struct AccessPolicy {
     pub(super) secrets: Vec<String>,
     pub(super) keys: Vec<String>,
     pub(super) certificates: Vec<String>,
-}
-
-/// A built-in role; actions are without the prefix `Microsoft.KeyVault/vaults/`.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Role {
-    pub(super) name: &'static str,
-    id: &'static str,
-    actions: &'static [&'static str],
-}
-
-/// The built-in roles with data actions on vaults.
-pub(super) const ROLES: [Role; 8] = [
-    Role {
-        name: "Key Vault Secrets User",
-        id: "4633458b-17de-408a-b874-0445c86b69e6",
-        actions: &["secrets/getSecret/action", "secrets/readMetadata/action"],
-    },
-    Role {
-        name: "Key Vault Reader",
-        id: "21090545-7ca7-4776-b22c-e363652d74d2",
-        actions: &["*/read", "secrets/readMetadata/action"],
-    },
-    Role {
-        name: "Key Vault Certificate User",
-        id: "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba",
-        actions: &[
-            "certificates/read",
-            "secrets/getSecret/action",
-            "secrets/readMetadata/action",
-            "keys/read",
-        ],
-    },
-    Role {
-        name: "Key Vault Crypto User",
-        id: "12338af0-0e69-4776-bea7-57ae8d297424",
-        actions: &["keys/read", "keys/update/action"],
-    },
-    Role {
-        name: "Key Vault Secrets Officer",
-        id: "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
-        actions: &["secrets/*"],
-    },
-    Role {
-        name: "Key Vault Crypto Officer",
-        id: "14b46e9e-c2b7-41b4-b07b-48a6ebf60603",
-        actions: &["keys/*", "keyrotationpolicies/*"],
-    },
-    Role {
-        name: "Key Vault Certificates Officer",
-        id: "a4417e6f-fecd-4de8-b567-7b0420556985",
-        actions: &[
-            "certificatecas/*",
-            "certificates/*",
-            "certificatecontacts/write",
-        ],
-    },
-    Role {
-        name: "Key Vault Administrator",
-        id: "00482a5a-887f-4fb3-b363-3b7fe8e74483",
-        actions: &["*"],
-    },
-];
-
-impl Role {
-    /// A role by its name or definition id.
-    pub(super) fn find(role: &str) -> Option<&'static Self> {
-        ROLES.iter().find(|known| {
-            known.name.eq_ignore_ascii_case(role) || known.id.eq_ignore_ascii_case(role)
-        })
-    }
-
-    fn allows(&self, action: &str) -> bool {
-        self.actions.iter().any(|pattern| matches(pattern, action))
-    }
-}
-
-/// Whether an action pattern with at most one `*`, at its start or end, covers an action.
-fn matches(pattern: &str, action: &str) -> bool {
-    if let Some(start) = pattern.strip_suffix('*') {
-        action.starts_with(start)
-    } else if let Some(end) = pattern.strip_prefix('*') {
-        action.ends_with(end)
-    } else {
-        pattern == action
-    }
 }
 
 /// What a vault says of itself in refusals.
@@ -177,11 +93,13 @@ pub(super) fn check_network(
     }
 }
 
-/// Refuses calls the caller has no right to, whether or not the object exists.
+/// Refuses calls the caller has no right to, whether or not the object exists. `grants` are the
+/// caller's roles that Resource Manager knows of.
 pub(super) fn check(
     authorization: &Authorization,
     call: &Call,
     caller: &Caller,
+    grants: &[DataGrant],
     site: &Site<'_>,
 ) -> Result<(), ApiError> {
     let (action, permission) = requirement(call.kind, call.verb);
@@ -190,9 +108,11 @@ pub(super) fn check(
             let granted = assignments.iter().any(|assignment| {
                 is_principal(&assignment.principal, caller)
                     && assignment.covers(call)
-                    && assignment.role.allows(action)
+                    && assignment.role.allows_data(action)
             });
-            if granted {
+            let resource = format!("{}{}", site.resource, object_path(call));
+            let resource = resource.to_ascii_lowercase();
+            if granted || grants.iter().any(|grant| grant.allows(action, &resource)) {
                 Ok(())
             } else {
                 Err(no_role(call, action, caller, site))
@@ -300,6 +220,16 @@ fn certificate_requirement(verb: Verb) -> (&'static str, &'static str) {
     }
 }
 
+/// What the object of a call adds to the vault's id. Calls on a whole collection have the vault as
+/// their scope.
+fn object_path(call: &Call) -> String {
+    if call.name.is_empty() {
+        String::new()
+    } else {
+        format!("/{}/{}", call.kind.segment(), call.name)
+    }
+}
+
 fn describe(caller: &Caller) -> String {
     let Caller {
         client_id,
@@ -312,11 +242,7 @@ fn describe(caller: &Caller) -> String {
 fn no_role(call: &Call, action: &str, caller: &Caller, site: &Site<'_>) -> ApiError {
     let caller = describe(caller);
     let Site { vault, resource } = site;
-    let object = if call.name.is_empty() {
-        String::new()
-    } else {
-        format!("/{}/{}", call.kind.segment(), call.name)
-    };
+    let object = object_path(call);
     ApiError::forbidden(
         "ForbiddenByRbac",
         format!(

@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
-use super::access::{AccessPolicy, Assignment, Authorization, NetworkRule, Role};
+use super::access::{AccessPolicy, Assignment, Authorization, NetworkRule};
 use super::error::ApiError;
 use super::names::Collection;
 use super::request::SetSecret;
 use super::seed::{Network, RoleAssignment};
 use super::unit::Vault;
 use super::{Vaults, certificates, secrets};
+use crate::roles::BuiltIn;
 
 /// Why a change from outside was not made.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -309,7 +310,7 @@ pub(super) fn assignment(given: &RoleAssignment) -> Result<Assignment, StoreErro
         role,
         object,
     } = given;
-    let role = Role::find(role).ok_or_else(|| StoreError::NoRole(role.clone()))?;
+    let role = BuiltIn::of_vaults(role).ok_or_else(|| StoreError::NoRole(role.clone()))?;
     let object = match object.as_deref() {
         None => None,
         Some(text) => {

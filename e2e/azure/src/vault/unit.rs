@@ -1,6 +1,7 @@
 //! One vault: what it holds, who may use it, and the way of a request through it.
 
 use crate::cloud::Cloud;
+use crate::roles::DataGrant;
 
 use super::access::{self, Authorization, NetworkRule, Site};
 use super::certificates::{self, Authority, Certificate};
@@ -69,7 +70,12 @@ impl Vault {
     }
 
     /// Checks network, API version, path and rights, in this order, then does what is asked.
-    pub(super) fn answer(&mut self, request: &VaultRequest, now: i64) -> Result<Reply, ApiError> {
+    pub(super) fn answer(
+        &mut self,
+        request: &VaultRequest,
+        grants: &[DataGrant],
+        now: i64,
+    ) -> Result<Reply, ApiError> {
         if request.path == "/healthstatus" {
             return Ok(Reply::ok("OK"));
         }
@@ -80,7 +86,7 @@ impl Vault {
         access::check_network(&self.network, request, &site)?;
         let query = Query::parse(&request.query)?;
         let call = route::parse(&request.method, &request.path)?;
-        access::check(&self.authorization, &call, &request.caller, &site)?;
+        access::check(&self.authorization, &call, &request.caller, grants, &site)?;
         let base = self.base();
         let view = View {
             base: &base,
