@@ -65,7 +65,7 @@ impl Connection {
         Self::tls(azure, stream, host).await
     }
 
-    async fn tls(azure: &Azure, stream: TcpStream, host: &str) -> Result<Self, Error> {
+    pub(crate) async fn tls(azure: &Azure, stream: TcpStream, host: &str) -> Result<Self, Error> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(azure.ca_pem().as_bytes())?)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod admin;
+mod arm;
 mod authentication;
 mod client;
 mod dns;
