@@ -98,7 +98,7 @@ pub(crate) async fn handle(
         Err(error) => {
             let reply = authentication::challenge(error.into(), cloud, None);
             return Outcome {
-                answer: reply::finish(reply, request),
+                answer: reply::finish(&reply, request),
                 client_id: crate::access::client_id(state, request, token_now),
             };
         }
@@ -112,7 +112,7 @@ pub(crate) async fn handle(
         Ok(route) => route,
         Err(error) => {
             return Outcome {
-                answer: reply::finish(error.into(), request),
+                answer: reply::finish(&error.into(), request),
                 client_id: Some(caller.client_id),
             };
         }
@@ -131,7 +131,7 @@ pub(crate) async fn handle(
     let outcome = serve(&context, &mut progress).await;
     let reply = conclude(&context, progress, outcome);
     Outcome {
-        answer: reply::finish(reply, request),
+        answer: reply::finish(&reply, request),
         client_id: Some(caller.client_id),
     }
 }
@@ -207,7 +207,7 @@ fn conclude(context: &Context<'_>, progress: Progress, outcome: Result<Reply, Ar
 
 /// The answer of a fault that stands before Resource Manager.
 pub(crate) fn fault(status: u16, request: &Inbound<'_>) -> Answer {
-    reply::finish(ArmError::fault(status, request.path).into(), request)
+    reply::finish(&ArmError::fault(status, request.path).into(), request)
 }
 
 /// A write of a federated credential under way.

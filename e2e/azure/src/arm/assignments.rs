@@ -282,9 +282,7 @@ fn list_filtered(store: &Store, context: &Context<'_>) -> Result<Reply, ArmError
             && store.has_scope(&given.scope, directory, vaults)
     });
     let subscription = &context.route.subscription;
-    Ok(list(
-        found.map(|given| describe(&given, subscription)).collect(),
-    ))
+    Ok(list(found.map(|given| describe(&given, subscription))))
 }
 
 fn describe(given: &Assignment, subscription: &str) -> Value {

@@ -122,9 +122,7 @@ pub(super) fn answer(store: &mut Store, context: &Context<'_>) -> Result<Reply, 
             .iter()
             .filter(|(id, _)| id.starts_with(&prefix));
         return Ok(list(
-            found
-                .map(|(_, binding)| binding.describe(context.now))
-                .collect(),
+            found.map(|(_, binding)| binding.describe(context.now)),
         ));
     }
     let known = store.bindings.get(&context.route.key()).cloned();
@@ -134,7 +132,7 @@ pub(super) fn answer(store: &mut Store, context: &Context<'_>) -> Result<Reply, 
             None => Err(context.not_found()),
         },
         Method::DELETE => delete(store, context, known),
-        _ => put(store, context, known),
+        _ => put(store, context, known.as_ref()),
     }
 }
 
@@ -156,9 +154,9 @@ fn delete(
 fn put(
     store: &mut Store,
     context: &Context<'_>,
-    known: Option<Binding>,
+    known: Option<&Binding>,
 ) -> Result<Reply, ArmError> {
-    check_match(context, known.as_ref())?;
+    check_match(context, known)?;
     let Body { properties } = context.body()?;
     let identity = properties.managed_identity.resource_id;
     let action = context.route.action(context.method())?;
@@ -179,7 +177,7 @@ fn put(
     let (tenant, principal) = directory.identity(&identity).ok_or_else(|| {
         ArmError::bad_request(format!("The managed identity '{identity}' was not found."))
     })?;
-    if let Some(known) = &known {
+    if let Some(known) = known {
         if known.state(context.now) != "Succeeded" {
             let message = "Another operation on this identity binding is in progress.";
             return Err(ArmError::new(409, "OperationNotAllowed", message));
@@ -202,9 +200,7 @@ fn put(
     let from = ready.saturating_add(i64::from(store.settings.credential_propagation));
     give_credential(context, &tenant, &principal, from)?;
     let binding = Binding {
-        id: known
-            .as_ref()
-            .map_or_else(|| context.route.id(), |known| known.id.clone()),
+        id: known.map_or_else(|| context.route.id(), |known| known.id.clone()),
         identity,
         client_id: principal.client_id,
         object_id: principal.object_id,

@@ -82,7 +82,5 @@ pub(super) fn answer(store: &Store, context: &Context<'_>) -> Result<Reply, ArmE
         })
     };
     let found = store.roles.iter().filter(|role| fits(role));
-    Ok(list(
-        found.map(|role| role.describe(subscription)).collect(),
-    ))
+    Ok(list(found.map(|role| role.describe(subscription))))
 }

@@ -7,7 +7,8 @@ use super::error::ArmError;
 use super::reply::Reply;
 
 /// A list, in one page.
-pub(super) fn list(values: Vec<Value>) -> Reply {
+pub(super) fn list(values: impl Iterator<Item = Value>) -> Reply {
+    let values: Vec<_> = values.collect();
     Reply::new(200, json!({"value": values}))
 }
 

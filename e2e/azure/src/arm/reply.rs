@@ -53,7 +53,7 @@ impl From<ArmError> for Reply {
 }
 
 /// Puts an outcome into an HTTP answer.
-pub(super) fn finish(reply: Reply, request: &Inbound<'_>) -> Answer {
+pub(super) fn finish(reply: &Reply, request: &Inbound<'_>) -> Answer {
     let mut answer = match &reply.body {
         Some(body) => json(reply.status, body),
         None => empty(reply.status),

@@ -19,5 +19,5 @@ pub(super) fn answer(context: &Context<'_>) -> Result<Reply, ArmError> {
     let found = all
         .filter(|(id, _)| is_within(id, &scope))
         .filter_map(|(id, _)| vaults.describe(&id));
-    Ok(list(found.collect()))
+    Ok(list(found))
 }
