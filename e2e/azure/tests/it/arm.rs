@@ -5,6 +5,7 @@ mod bindings;
 mod credentials;
 mod gateway;
 mod identities;
+mod seeds;
 
 use serde_json::{Value, json};
 use vaultbind_azure::{Azure, Options, Seed, TokenRequest};

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use vaultbind_azure::{Action, Fault, Match, Service};
-use vaultbind_e2e::stage::{CLIENT, VAULT};
+use vaultbind_azure::{Action, Fault, Match, Seed, Service};
+use vaultbind_e2e::stage::{CLIENT, ISSUER, NAMESPACE, SERVICE_ACCOUNT, TENANT, VAULT};
 
 use super::site::{APPLICATION, SYSTEM_ASSIGNED, Site, USER_ASSIGNED, many};
 use super::tools::Judge;
@@ -76,6 +76,53 @@ async fn self_signed(pem: &Path, certificate: &Path) {
     let mut text = std::fs::read_to_string(pem).unwrap();
     text += &std::fs::read_to_string(certificate).unwrap();
     std::fs::write(pem, text).unwrap();
+}
+
+#[tokio::test]
+async fn python_manages_identities_their_credentials_roles_and_bindings() {
+    let subscription = "00000000-0000-0000-0000-000000000000";
+    let group = format!("/subscriptions/{subscription}/resourceGroups/vaultbind");
+    let more = format!(
+        "arm:
+  settings: {{credentialPropagation: 1, rolePropagation: 1, principalPropagation: 1, operationDuration: 1}}
+  clusters:
+  - resourceID: {group}/providers/Microsoft.ContainerService/managedClusters/blue
+    tenantID: {TENANT}
+    issuer: {ISSUER}
+  roleAssignments:
+  - {{principal: {APPLICATION}, role: Owner, scope: {group}}}
+"
+    );
+    let mut site = Site::start("").await;
+    site.azure
+        .seed(&Seed::from_yaml("arm", &more).unwrap())
+        .unwrap();
+    site.tell("subscription", subscription);
+    site.tell("group", "vaultbind");
+    site.tell("vaultName", VAULT);
+    site.tell("cluster", "blue");
+    site.tell("issuer", ISSUER);
+    let subject = format!("system:serviceaccount:{NAMESPACE}:{SERVICE_ACCOUNT}");
+    site.tell("subject", subject);
+    site.python("check_management").run().await;
+
+    // Nothing was refused but what the program refuses to go without.
+    let activities = site.azure.activities();
+    assert!(activities.iter().all(|one| one.authorized));
+    let codes: Vec<_> = activities
+        .iter()
+        .filter_map(|one| one.code.as_deref())
+        .collect();
+    assert_eq!(
+        codes,
+        [
+            "BadRequest",
+            "ResourceNotFound",
+            "RoleAssignmentExists",
+            "ResourceNotFound",
+            "ResourceNotFound",
+        ]
+    );
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use super::{
     ASSIGNMENTS, Client, GROUP, IDENTITIES, OPERATOR, OWNER, SECRETS_USER, SHOP_OBJECT, STRANGER,
     access_token, code, managed, message, read_secret,
 };
-use crate::client::text;
+use crate::client::{get, text};
 use crate::{SCOPE, TENANT};
 
 const NAME: &str = "11111111-2222-4333-8444-555555555555";
@@ -293,6 +293,34 @@ async fn what_was_given_on_a_vault_goes_with_it() {
         .seed(&Seed::from_yaml("again", &again).unwrap())
         .unwrap();
     assert_eq!(read_secret(&azure, &token, "db-password").await, 403);
+}
+
+#[tokio::test]
+async fn a_vault_with_access_policies_heeds_no_role() {
+    let more = "
+arm: {settings: {rolePropagation: 0}}
+vaults:
+- name: policies
+  tenantID: 72f988bf-0000-4000-8000-000000000001
+  authorization: AccessPolicies
+  accessPolicies: [{principal: 72f988bf-0000-4000-8000-0000000000b2, secrets: [get]}]
+  secrets: [{name: a, value: x}]
+";
+    let azure = managed(more).await;
+    let owner = Client::of(&azure, OWNER).await;
+    let stranger = object_id(&Client::of(&azure, STRANGER).await).await;
+    let token = access_token(&azure, STRANGER, SCOPE).await;
+    let policies = format!("{GROUP}/providers/Microsoft.KeyVault/vaults/policies");
+    let given = owner.put(&at(&policies, NAME), &given(&stranger)).await;
+    assert_eq!(given.status, 201);
+    let host = "policies.vault.azure.net";
+    let reply = get(&azure, host, "/secrets/a?api-version=7.4", Some(&token)).await;
+    assert_eq!(reply.status, 403);
+    let described = owner.get(&policies).await.json();
+    let properties = &described["properties"];
+    assert_eq!(properties["enableRbacAuthorization"], false);
+    let policy = &properties["accessPolicies"][0];
+    assert_eq!(policy["permissions"]["secrets"], json!(["get"]));
 }
 
 #[tokio::test]
