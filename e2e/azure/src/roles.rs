@@ -1,8 +1,12 @@
 //! Roles: the built-in ones that matter here, those of a seed, and what a role allows.
 
+mod condition;
+
 use std::sync::Arc;
 
 use crate::faults::matches_pattern;
+
+pub(crate) use condition::{Attributes, Condition, condition_holds};
 
 /// A built-in role.
 #[derive(Debug, PartialEq, Eq)]
@@ -272,13 +276,16 @@ pub(crate) struct DataGrant {
     /// In lower case.
     pub(crate) scope: String,
     pub(crate) role: Arc<RoleDefinition>,
+    pub(crate) condition: Option<String>,
 }
 
 impl DataGrant {
     /// Whether it allows an action, given without [`VAULT_ACTIONS`], on a resource in lower case.
-    pub(crate) fn allows(&self, action: &str, resource: &str) -> bool {
+    pub(crate) fn allows(&self, action: &str, resource: &str, attributes: &Attributes) -> bool {
+        let action = format!("{VAULT_ACTIONS}{action}");
         is_within(resource, &self.scope)
-            && any_covers(&self.role.data_actions, &format!("{VAULT_ACTIONS}{action}"))
+            && any_covers(&self.role.data_actions, &action)
+            && condition_holds(self.condition.as_deref(), &action, attributes)
     }
 }
 

@@ -15,7 +15,7 @@ use super::reply::{Reply, time};
 use super::route::{Kind, is_guid};
 use super::store::Store;
 use crate::clock::Validity;
-use crate::roles::{RoleDefinition, is_within};
+use crate::roles::{Attributes, RoleDefinition, is_within};
 use crate::state::State;
 use crate::vault::SeededAssignment;
 
@@ -82,6 +82,35 @@ impl Assignment {
             && self.principal.eq_ignore_ascii_case(principal)
             && self.role.id.eq_ignore_ascii_case(role)
     }
+}
+
+/// What conditions may ask of a request about role assignments. A body that makes no sense has none.
+pub(super) fn attributes(store: &Store, context: &Context<'_>) -> Attributes {
+    let name = |what| format!("{}:{what}", Kind::Assignment.type_name());
+    let mut attributes = Attributes::default();
+    if let Ok(Body { properties }) = context.body::<Body>() {
+        let role = properties.role_definition_id.rsplit('/').next();
+        let kind = properties.principal_type.as_deref();
+        attributes.add(
+            "Request",
+            &name("RoleDefinitionId"),
+            role.unwrap_or_default(),
+        );
+        attributes.add("Request", &name("PrincipalId"), &properties.principal_id);
+        if let Some(kind) = kind {
+            attributes.add("Request", &name("PrincipalType"), kind);
+        }
+    }
+    let Some(asked) = &context.route.name else {
+        return attributes;
+    };
+    let known = store.all(context.state).into_iter();
+    for known in known.filter(|known| known.name.eq_ignore_ascii_case(asked)) {
+        attributes.add("Resource", &name("RoleDefinitionId"), &known.role.id);
+        attributes.add("Resource", &name("PrincipalId"), &known.principal);
+        attributes.add("Resource", &name("PrincipalType"), &known.principal_type);
+    }
+    attributes
 }
 
 pub(super) fn answer(store: &mut Store, context: &Context<'_>) -> Result<Reply, ArmError> {

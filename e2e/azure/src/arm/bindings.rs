@@ -15,6 +15,7 @@ use super::reply::Reply;
 use super::route::Kind;
 use super::store::Store;
 use crate::directory::{Principal, TenantInfo};
+use crate::roles::Attributes;
 use crate::seed::FederatedCredentialSeed;
 
 /// The name of the federated credential that AKS makes.
@@ -164,6 +165,7 @@ fn put(
         &context.caller.object_id,
         CREDENTIAL_WRITE,
         &identity,
+        &Attributes::default(),
         context.now,
     ) {
         let scope = context.route.id();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::Method;
 use serde::de::DeserializeOwned;
 
+use super::assignments;
 use super::authentication::other_tenant;
 use super::error::ArmError;
 use super::route::{Kind, Route};
@@ -13,6 +14,7 @@ use super::store::Store;
 use super::throttle::Class;
 use crate::answer::{Inbound, query_value};
 use crate::cloud::Cloud;
+use crate::roles::Attributes;
 use crate::state::State;
 use crate::token::Bearer;
 use crate::vault::Caller;
@@ -128,7 +130,12 @@ impl Context<'_> {
         if is_operation && store.began(self.route, &self.caller.object_id) {
             return Ok(());
         }
-        store.authorize(self.caller, action, &self.route.id(), self.now)
+        let attributes = match self.route.kind {
+            Kind::Assignment => assignments::attributes(store, self),
+            _ => Attributes::default(),
+        };
+        let scope = self.route.id();
+        store.authorize(self.caller, action, &scope, &attributes, self.now)
     }
 
     /// A value of the query, decoded.

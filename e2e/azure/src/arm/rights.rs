@@ -2,21 +2,27 @@
 
 use super::error::ArmError;
 use super::store::Store;
-use crate::roles::{DataGrant, is_within};
+use crate::roles::{Attributes, DataGrant, condition_holds, is_within};
 use crate::vault::Caller;
 
 impl Store {
-    /// Whether the roles of a principal in force now allow an action on a scope.
-    ///
-    /// A role with a condition allows nothing: conditions are kept, not judged.
-    pub(super) fn allows(&self, object_id: &str, action: &str, scope: &str, now: i64) -> bool {
+    /// Whether the roles of a principal in force now allow an action on a scope. Conditions look at
+    /// the attributes.
+    pub(super) fn allows(
+        &self,
+        object_id: &str,
+        action: &str,
+        scope: &str,
+        attributes: &Attributes,
+        now: i64,
+    ) -> bool {
         let scope = scope.to_ascii_lowercase();
         self.assignments.iter().any(|given| {
             given.validity.holds(now)
-                && given.condition.is_none()
                 && given.principal.eq_ignore_ascii_case(object_id)
                 && is_within(&scope, &given.scope.to_ascii_lowercase())
                 && given.role.allows(action)
+                && condition_holds(given.condition.as_deref(), action, attributes)
         })
     }
 
@@ -26,9 +32,10 @@ impl Store {
         caller: &Caller,
         action: &str,
         scope: &str,
+        attributes: &Attributes,
         now: i64,
     ) -> Result<(), ArmError> {
-        match self.allows(&caller.object_id, action, scope, now) {
+        match self.allows(&caller.object_id, action, scope, attributes, now) {
             true => Ok(()),
             false => Err(ArmError::not_authorized(caller, action, scope)),
         }
@@ -40,13 +47,13 @@ impl Store {
             .iter()
             .filter(|given| {
                 given.validity.holds(now)
-                    && given.condition.is_none()
                     && given.principal.eq_ignore_ascii_case(object_id)
                     && !given.role.data_actions.is_empty()
             })
             .map(|given| DataGrant {
                 scope: given.scope.to_ascii_lowercase(),
                 role: std::sync::Arc::clone(&given.role),
+                condition: given.condition.clone(),
             })
             .collect()
     }

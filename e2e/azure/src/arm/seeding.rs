@@ -8,7 +8,7 @@ use super::assignments::Assignment;
 use super::store::Store;
 use super::token_proxy::proxy_name;
 use crate::directory::{Directory, Entries};
-use crate::roles::RoleDefinition;
+use crate::roles::{Condition, RoleDefinition};
 use crate::seed::{ArmSeed, ArmSettings, ClusterSeed, RoleDefinitionSeed};
 use crate::vault::Vaults;
 
@@ -37,6 +37,9 @@ pub enum ArmSeedError {
          id {0}"
     )]
     UnknownPrincipal(String),
+    /// A condition is not understood.
+    #[error("arm: roleAssignments: condition: that of {0} is not understood by the emulator")]
+    Condition(String),
     /// No such role.
     #[error("arm: roleAssignments: role: there is no role {0}, built-in or in roleDefinitions")]
     UnknownRole(String),
@@ -49,7 +52,7 @@ impl ArmSeedError {
             Self::DuplicateRole(_)
             | Self::DuplicateCluster(_)
             | Self::DuplicateAssignment { .. } => true,
-            Self::UnknownPrincipal(_) | Self::UnknownRole(_) => false,
+            Self::UnknownPrincipal(_) | Self::UnknownRole(_) | Self::Condition(_) => false,
         }
     }
 }
@@ -132,7 +135,15 @@ impl Store {
                     scope: given.scope.clone(),
                 });
             }
-            assignments.push(Assignment::of_seed(&given.scope, &principal, role));
+            let mut assignment = Assignment::of_seed(&given.scope, &principal, role);
+            if let Some(condition) = &given.condition {
+                if Condition::parse(condition).is_none() {
+                    return Err(ArmSeedError::Condition(given.principal.clone()));
+                }
+                assignment.condition = Some(condition.clone());
+                assignment.condition_version = Some("2.0".to_owned());
+            }
+            assignments.push(assignment);
         }
         Ok(Addition {
             settings: seed.settings.unwrap_or(self.settings),

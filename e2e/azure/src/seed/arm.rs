@@ -116,6 +116,9 @@ pub struct RoleAssignmentSeed {
     /// The ARM id of a subscription, resource group, resource, or object of a vault.
     #[serde(deserialize_with = "fields::resource_id")]
     pub scope: String,
+    /// Under which condition, in the language of Azure's role assignment conditions.
+    #[serde(default)]
+    pub condition: Option<String>,
 }
 
 /// How Resource Manager behaves. Times are shorter than Azure's.

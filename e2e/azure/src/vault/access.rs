@@ -7,7 +7,7 @@ use super::names::Collection;
 use super::request::{Caller, VaultRequest};
 use super::route::{Call, Verb};
 use super::seed::Network;
-use crate::roles::{BuiltIn, DataGrant};
+use crate::roles::{Attributes, BuiltIn, DataGrant};
 
 /// From where a vault may be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +112,9 @@ pub(super) fn check(
             });
             let resource = format!("{}{}", site.resource, object_path(call));
             let resource = resource.to_ascii_lowercase();
-            if granted || grants.iter().any(|grant| grant.allows(action, &resource)) {
+            let attributes = attributes(call, site);
+            let allows = |grant: &DataGrant| grant.allows(action, &resource, &attributes);
+            if granted || grants.iter().any(allows) {
                 Ok(())
             } else {
                 Err(no_role(call, action, caller, site))
@@ -228,6 +230,21 @@ fn object_path(call: &Call) -> String {
     } else {
         format!("/{}/{}", call.kind.segment(), call.name)
     }
+}
+
+/// What conditions may ask of a call: the names of the vault and of a secret.
+fn attributes(call: &Call, site: &Site<'_>) -> Attributes {
+    let mut attributes = Attributes::default();
+    let vault = site.resource.rsplit('/').next().unwrap_or_default();
+    attributes.add("Resource", "Microsoft.KeyVault/vaults:name", vault);
+    if call.kind == Collection::Secrets && !call.name.is_empty() {
+        let source = match call.verb {
+            Verb::Set => "Request",
+            _ => "Resource",
+        };
+        attributes.add(source, "Microsoft.KeyVault/vaults/secrets:name", &call.name);
+    }
+    attributes
 }
 
 fn describe(caller: &Caller) -> String {

@@ -8,7 +8,7 @@ use super::{
     access_token, code, managed, message, read_secret,
 };
 use crate::client::{get, text};
-use crate::{SCOPE, TENANT};
+use crate::{SCOPE, TENANT, VAULT};
 
 const NAME: &str = "11111111-2222-4333-8444-555555555555";
 const OTHER: &str = "11111111-2222-4333-8444-666666666666";
@@ -116,7 +116,7 @@ async fn a_role_reaches_as_far_as_its_scope() {
 }
 
 #[tokio::test]
-async fn a_role_with_a_condition_opens_nothing_here() {
+async fn a_role_with_a_condition_opens_what_it_lets_pass() {
     let azure = managed("arm: {settings: {rolePropagation: 0}}").await;
     let owner = Client::of(&azure, OWNER).await;
     let stranger = object_id(&Client::of(&azure, STRANGER).await).await;
@@ -125,7 +125,8 @@ async fn a_role_with_a_condition_opens_nothing_here() {
     assert_eq!(owner.put(&at(&vault(), NAME), &body).await.status, 201);
     assert_eq!(read_secret(&azure, &token, "db-password").await, 200);
     // Condition and description are all that can change.
-    body["properties"]["condition"] = json!("@Resource[x] StringEquals 'y'");
+    body["properties"]["condition"] =
+        json!("@Resource[Microsoft.KeyVault/vaults/secrets:name] StringStartsWith 'db-'");
     body["properties"]["conditionVersion"] = json!("2.0");
     body["properties"]["description"] = json!("for the shop");
     let changed = owner.put(&at(&vault(), NAME), &body).await;
@@ -133,7 +134,56 @@ async fn a_role_with_a_condition_opens_nothing_here() {
     assert_eq!(changed.json()["properties"]["conditionVersion"], "2.0");
     let kept = owner.get(&at(&vault(), NAME)).await.json();
     assert_eq!(kept["properties"]["description"], "for the shop");
+    assert_eq!(read_secret(&azure, &token, "db-password").await, 200);
+    assert_eq!(read_secret(&azure, &token, "api-key").await, 403);
+    // A list has no name that the condition could look at.
+    let list = get(&azure, VAULT, "/secrets?api-version=7.4", Some(&token)).await;
+    assert_eq!(list.status, 403);
+    body["properties"]["condition"] = json!("not understood");
+    assert_eq!(owner.put(&at(&vault(), NAME), &body).await.status, 200);
     assert_eq!(read_secret(&azure, &token, "db-password").await, 403);
+}
+
+#[tokio::test]
+async fn a_delegate_gives_and_takes_only_the_roles_of_its_condition() {
+    let more = format!(
+        "
+arm:
+  settings: {{rolePropagation: 0}}
+  roleAssignments:
+  - principal: {STRANGER}
+    role: Role Based Access Control Administrator
+    scope: {GROUP}
+    condition: >-
+      ((!(ActionMatches{{'Microsoft.Authorization/roleAssignments/write'}})) OR
+      (@Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {{{SECRETS_USER}}}
+      AND @Request[Microsoft.Authorization/roleAssignments:PrincipalType] ForAnyOfAnyValues:StringEqualsIgnoreCase {{'ServicePrincipal'}}))
+      AND ((!(ActionMatches{{'Microsoft.Authorization/roleAssignments/delete'}})) OR
+      (@Resource[Microsoft.Authorization/roleAssignments:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {{{SECRETS_USER}}}))
+"
+    );
+    let azure = managed(&more).await;
+    let owner = Client::of(&azure, OWNER).await;
+    let delegate = Client::of(&azure, STRANGER).await;
+    let target = at(&vault(), NAME);
+    let mut reader = given(SHOP_OBJECT);
+    reader["properties"]["roleDefinitionId"] = json!(role("21090545-7ca7-4776-b22c-e363652d74d2"));
+    let mut untyped = given(SHOP_OBJECT);
+    untyped["properties"]["principalType"] = Value::Null;
+    for body in [&reader, &untyped, &Value::Null] {
+        let refused = delegate.put(&target, body).await;
+        assert_eq!(
+            code(&refused),
+            (403, "AuthorizationFailed".into()),
+            "{body}"
+        );
+    }
+    assert_eq!(delegate.put(&target, &given(SHOP_OBJECT)).await.status, 201);
+    assert_eq!(delegate.delete(&target).await.status, 200);
+    assert_eq!(owner.put(&target, &reader).await.status, 201);
+    let refused = delegate.delete(&target).await;
+    assert_eq!(code(&refused), (403, "AuthorizationFailed".into()));
+    assert_eq!(delegate.get(&target).await.status, 200);
 }
 
 #[tokio::test]

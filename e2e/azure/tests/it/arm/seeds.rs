@@ -40,6 +40,13 @@ async fn what_makes_no_sense_is_refused_and_nothing_of_it_is_added() {
             "already",
         ),
         (
+            json!({"roleAssignments": [{
+                "principal": OPERATOR, "role": "Reader", "scope": scope, "condition": "if",
+            }]}),
+            400,
+            "condition",
+        ),
+        (
             json!({"roleDefinitions": [{"name": "Owner"}]}),
             409,
             "Owner",
