@@ -107,6 +107,8 @@ profile = binding.properties.managed_identity
 check("client", profile.client_id, identity.client_id)
 listed = bindings.list_by_managed_cluster(GROUP, PLAN["cluster"])
 check("bindings", [one.name for one in listed], ["web"])
+listed = credentials.list(GROUP, "web")
+check("pages", {one.name for one in listed}, {"pods", "aks-identity-binding"})
 check_true(
     "AKS made a credential",
     credentials.get(GROUP, "web", "aks-identity-binding").issuer

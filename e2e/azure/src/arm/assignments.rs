@@ -311,7 +311,11 @@ fn list_filtered(store: &Store, context: &Context<'_>) -> Result<Reply, ArmError
             && store.has_scope(&given.scope, directory, vaults)
     });
     let subscription = &context.route.subscription;
-    Ok(list(found.map(|given| describe(&given, subscription))))
+    list(
+        store,
+        context,
+        found.map(|given| describe(&given, subscription)),
+    )
 }
 
 fn describe(given: &Assignment, subscription: &str) -> Value {

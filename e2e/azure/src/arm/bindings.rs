@@ -122,9 +122,8 @@ pub(super) fn answer(store: &mut Store, context: &Context<'_>) -> Result<Reply, 
             .bindings
             .iter()
             .filter(|(id, _)| id.starts_with(&prefix));
-        return Ok(list(
-            found.map(|(_, binding)| binding.describe(context.now)),
-        ));
+        let found = found.map(|(_, binding)| binding.describe(context.now));
+        return list(store, context, found);
     }
     let known = store.bindings.get(&context.route.key()).cloned();
     match *context.method() {

@@ -71,7 +71,7 @@ pub(super) fn answer(store: &Store, context: &Context<'_>) -> Result<Reply, ArmE
     match (context.method(), &context.route.name, identity) {
         (&Method::GET, None, Some(identity)) => {
             let all = identity.credentials();
-            Ok(list(all.map(|terms| describe(parent, terms))))
+            list(store, context, all.map(|terms| describe(parent, terms)))
         }
         (&Method::GET, Some(name), Some(identity)) => {
             let found = find(&identity, name).map(|terms| describe(parent, terms));

@@ -82,5 +82,9 @@ pub(super) fn answer(store: &Store, context: &Context<'_>) -> Result<Reply, ArmE
         })
     };
     let found = store.roles.iter().filter(|role| fits(role));
-    Ok(list(found.map(|role| role.describe(subscription))))
+    list(
+        store,
+        context,
+        found.map(|role| role.describe(subscription)),
+    )
 }

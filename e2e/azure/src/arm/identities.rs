@@ -39,7 +39,7 @@ pub(super) fn answer(store: &mut Store, context: &Context<'_>) -> Result<Reply, 
             .map(|(tenant, identity)| describe(&tenant, &identity))
             .collect();
         found.sort_by_key(|identity| identity["id"].to_string());
-        return Ok(list(found.into_iter()));
+        return list(store, context, found.into_iter());
     };
     let id = context.route.id();
     let known = directory.identity(&id);

@@ -5,11 +5,49 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::error::ArmError;
 use super::reply::Reply;
+use super::store::Store;
 
-/// A list, in one page.
-pub(super) fn list(values: impl Iterator<Item = Value>) -> Reply {
-    let values: Vec<_> = values.collect();
-    Reply::new(200, json!({"value": values}))
+/// Says where a page begins.
+const SKIP: &str = "$skiptoken";
+
+/// A page of a list, with the address of the next one.
+pub(super) fn list(
+    store: &Store,
+    context: &Context<'_>,
+    values: impl Iterator<Item = Value>,
+) -> Result<Reply, ArmError> {
+    let start = match context.query(SKIP) {
+        None => 0,
+        Some(token) => token.parse::<usize>().map_err(|_| {
+            ArmError::bad_request(format!(
+                "The value '{token}' of {SKIP} is not one given before."
+            ))
+        })?,
+    };
+    let size = usize::try_from(store.settings.page_size.max(1)).unwrap_or(usize::MAX);
+    let mut rest = values.skip(start);
+    let page: Vec<_> = rest.by_ref().take(size).collect();
+    let mut body = json!({"value": page});
+    if rest.next().is_some()
+        && let Some(body) = body.as_object_mut()
+    {
+        let next = start.saturating_add(size);
+        body.insert("nextLink".to_owned(), next_link(context, next).into());
+    }
+    Ok(Reply::new(200, body))
+}
+
+/// The same question, from a number on.
+fn next_link(context: &Context<'_>, start: usize) -> String {
+    let request = context.request;
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in url::form_urlencoded::parse(request.query.as_bytes()) {
+        if !name.eq_ignore_ascii_case(SKIP) {
+            query.append_pair(&name, &value);
+        }
+    }
+    let query = query.append_pair(SKIP, &start.to_string()).finish();
+    format!("https://{}{}?{query}", request.host, request.path)
 }
 
 /// A condition of a filter.

@@ -4,9 +4,10 @@ use super::context::Context;
 use super::error::ArmError;
 use super::listing::list;
 use super::reply::Reply;
+use super::store::Store;
 use crate::roles::is_within;
 
-pub(super) fn answer(context: &Context<'_>) -> Result<Reply, ArmError> {
+pub(super) fn answer(store: &Store, context: &Context<'_>) -> Result<Reply, ArmError> {
     let vaults = &context.state.vaults;
     if context.route.name.is_some() {
         let found = vaults.describe(&context.route.key());
@@ -19,5 +20,5 @@ pub(super) fn answer(context: &Context<'_>) -> Result<Reply, ArmError> {
     let found = all
         .filter(|(id, _)| is_within(id, &scope))
         .filter_map(|(id, _)| vaults.describe(&id));
-    Ok(list(found))
+    list(store, context, found)
 }

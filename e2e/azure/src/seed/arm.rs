@@ -136,6 +136,8 @@ pub struct ArmSettings {
     /// Milliseconds a write of a federated credential takes; another one of the same identity is
     /// refused meanwhile. The only time that the clock of the emulator does not shorten.
     pub credential_write_millis: u32,
+    /// Entries on a page of a list.
+    pub page_size: u32,
     /// Reads of a principal in a subscription.
     pub reads: BucketSettings,
     /// Writes of a principal in a subscription.
@@ -159,6 +161,7 @@ impl Default for ArmSettings {
             principal_propagation: 20,
             operation_duration: 5,
             credential_write_millis: 100,
+            page_size: 100,
             reads: bucket(250, 25.0),
             writes: bucket(200, 10.0),
             deletes: bucket(200, 10.0),

@@ -84,7 +84,7 @@ async fn python_manages_identities_their_credentials_roles_and_bindings() {
     let group = format!("/subscriptions/{subscription}/resourceGroups/vaultbind");
     let more = format!(
         "arm:
-  settings: {{credentialPropagation: 1, rolePropagation: 1, principalPropagation: 1, operationDuration: 1}}
+  settings: {{credentialPropagation: 1, rolePropagation: 1, principalPropagation: 1, operationDuration: 1, pageSize: 1}}
   clusters:
   - resourceID: {group}/providers/Microsoft.ContainerService/managedClusters/blue
     tenantID: {TENANT}

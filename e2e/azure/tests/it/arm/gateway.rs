@@ -325,6 +325,38 @@ async fn vaults_and_clusters_are_described() {
 }
 
 #[tokio::test]
+async fn lists_come_in_pages() {
+    let azure = managed("arm: {settings: {pageSize: 7}}").await;
+    let owner = Client::of(&azure, OWNER).await;
+    let definitions = format!("{GROUP}/providers/Microsoft.Authorization/roleDefinitions");
+    let mut target = format!("{definitions}?$filter=type%20eq%20'BuiltInRole'");
+    let mut pages = Vec::new();
+    loop {
+        let page = owner.get(&target).await.json();
+        pages.push(page["value"].as_array().unwrap().clone());
+        let Some(next) = page["nextLink"].as_str() else {
+            break;
+        };
+        target = next
+            .strip_prefix("https://management.azure.com")
+            .unwrap()
+            .to_owned();
+    }
+    let sizes: Vec<_> = pages.iter().map(Vec::len).collect();
+    assert_eq!(sizes, [7, 7, 2]);
+    let mut names: Vec<_> = pages
+        .concat()
+        .iter()
+        .map(|role| text(&role["name"]))
+        .collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 16);
+    let strange = owner.get(&format!("{definitions}?$skiptoken=x")).await;
+    assert_eq!(code(&strange), (400, "BadRequest".into()));
+}
+
+#[tokio::test]
 async fn the_administration_tells_the_clock_and_moves_it() {
     let azure = managed("").await;
     let time = |reply: &Value| text(&reply["time"]).parse::<jiff::Timestamp>().unwrap();
