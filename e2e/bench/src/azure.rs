@@ -171,7 +171,7 @@ impl Azure {
                     let status = call.status.unwrap_or(0);
                     *sum.vault_by_status.entry(status).or_default() += 1;
                 }
-                Service::Imds | Service::Proxy => {}
+                Service::Imds | Service::Proxy | Service::Arm => {}
             }
         }
         Ok(sum)

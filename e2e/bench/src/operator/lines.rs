@@ -350,7 +350,7 @@ impl Stand<'_> {
             match call.service {
                 Service::Entra => sum.entra += 1,
                 Service::Vault => *part(&mut sum, call) += 1,
-                Service::Imds | Service::Proxy => {}
+                Service::Imds | Service::Proxy | Service::Arm => {}
             }
         }
         ensure!(sum.others == 0, "the operator read {} values", sum.others);
