@@ -17,7 +17,7 @@ use azure_identity::{
 };
 
 use crate::error::TokenError;
-use crate::session::{Session, SessionClient};
+use crate::session::{Session, SessionClient, TokenProxyClient};
 use crate::{ClientId, Cloud, Sensitive, TenantId};
 
 /// Stands for the client id of the machine's own identity.
@@ -34,6 +34,16 @@ pub enum Identity {
         /// Client id of the application or user assigned managed identity.
         client: ClientId,
         /// The ServiceAccount's token, for the cloud's federation audience.
+        token: Sensitive,
+    },
+    /// A Kubernetes ServiceAccount that may use a managed identity bound to its AKS cluster. Its
+    /// token goes to the cluster's token proxy, never to Entra.
+    IdentityBinding {
+        /// Tenant of the identity.
+        tenant: TenantId,
+        /// Client id of the user assigned managed identity.
+        client: ClientId,
+        /// The ServiceAccount's token, for [`Identity::BINDING_AUDIENCE`].
         token: Sensitive,
     },
     /// An application with a client secret.
@@ -53,12 +63,15 @@ pub enum Identity {
 }
 
 impl Identity {
+    /// The audience of ServiceAccount tokens for AKS's token proxy, in every cloud.
+    pub const BINDING_AUDIENCE: &str = "api://AKSIdentityBinding";
+
     /// The client id, or `system-assigned`.
     pub fn name(&self) -> &str {
         match self {
-            Self::WorkloadIdentity { client, .. } | Self::ServicePrincipal { client, .. } => {
-                client.as_str()
-            }
+            Self::WorkloadIdentity { client, .. }
+            | Self::IdentityBinding { client, .. }
+            | Self::ServicePrincipal { client, .. } => client.as_str(),
             Self::ManagedIdentity {
                 client: Some(client),
             } => client.as_str(),
@@ -70,6 +83,7 @@ impl Identity {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::WorkloadIdentity { .. } => "workload-identity",
+            Self::IdentityBinding { .. } => "identity-binding",
             Self::ServicePrincipal { .. } => "service-principal",
             Self::ManagedIdentity { .. } => "managed-identity",
         }
@@ -153,6 +167,23 @@ fn credential(
             client.to_string(),
             Assertion(token.clone()),
             Some(ClientAssertionCredentialOptions { client_options }),
+        )?,
+        Identity::IdentityBinding {
+            tenant,
+            client,
+            token,
+        } => ClientAssertionCredential::new(
+            tenant.to_string(),
+            client.to_string(),
+            Assertion(token.clone()),
+            Some(ClientAssertionCredentialOptions {
+                client_options: ClientOptions {
+                    transport: Some(Transport::new(Arc::new(TokenProxyClient(Arc::clone(
+                        session,
+                    ))))),
+                    ..client_options
+                },
+            }),
         )?,
         Identity::ServicePrincipal {
             tenant,

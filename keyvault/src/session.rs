@@ -127,6 +127,27 @@ impl Session {
         self.exchange(request, service, operation).await
     }
 
+    /// Sends a request for a token to the cluster's token proxy instead of Entra.
+    pub(crate) async fn send_to_token_proxy(
+        &self,
+        request: &Request,
+    ) -> Result<AsyncRawResponse, Unreachable> {
+        let proxy = self
+            .transport
+            .token_proxy()
+            .ok_or(Unreachable::NoTokenProxy)?;
+        let (service, operation) = self.route(request)?;
+        if service != Service::Entra {
+            return Err(Unreachable::WrongHost {
+                host: request.url().host_str().unwrap_or_default().to_owned(),
+                expected: self.cloud.login_host().to_owned(),
+            });
+        }
+        let mut rewritten = request.clone();
+        *rewritten.url_mut() = proxy.rewrite(request.url());
+        self.exchange(&rewritten, service, operation).await
+    }
+
     fn route(&self, request: &Request) -> Result<(Service, Operation), Unreachable> {
         let url = request.url();
         let host = url.host_str().unwrap_or_default();
@@ -172,6 +193,18 @@ pub(crate) struct SessionClient(pub(crate) Arc<Session>);
 impl HttpClient for SessionClient {
     async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
         self.0.send(request).await.map_err(into_azure)
+    }
+}
+
+/// The same for identity bindings: the SDK asks Entra, and the token proxy is asked.
+#[derive(Debug, Clone)]
+pub(crate) struct TokenProxyClient(pub(crate) Arc<Session>);
+
+#[async_trait]
+impl HttpClient for TokenProxyClient {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        let answer = self.0.send_to_token_proxy(request).await;
+        answer.map_err(into_azure)
     }
 }
 

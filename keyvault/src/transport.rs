@@ -4,7 +4,8 @@
 //! second one while the first is slow to answer; over HTTP/1.1 at most 24. How often a host may be
 //! asked is for its [budget](crate::budget) to say. `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`,
 //! `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured. The managed identity endpoint is a link-local
-//! address of the machine and is never asked through a proxy, whatever `NO_PROXY` says.
+//! address of the machine and is never asked through a proxy, whatever `NO_PROXY` says; neither is
+//! the token proxy of an AKS cluster.
 
 mod attempt;
 mod dial;
@@ -13,6 +14,7 @@ mod http2;
 mod observer;
 mod pool;
 mod resolve;
+mod token_proxy;
 mod unreachable;
 
 use std::collections::HashMap;
@@ -31,6 +33,10 @@ pub(crate) use attempt::{Answer, Outgoing};
 use dial::{Dialer, Origin};
 pub use observer::{Call, ConnectionEvent, Hedge, Observer, Operation, Outcome, Service};
 use pool::Pool;
+use token_proxy::Gate;
+pub use token_proxy::{
+    TokenProxy, TokenProxyName, TokenProxyNameError, TokenProxyUrl, TokenProxyUrlError,
+};
 pub use unreachable::Unreachable;
 
 /// With this many, those without a connection are forgotten, else the one unused for longest:
@@ -50,6 +56,8 @@ pub struct TransportOptions {
     /// Stands in for `http://169.254.169.254`, as `AZURE_POD_IDENTITY_AUTHORITY_HOST` does in
     /// the SDKs of other languages.
     pub imds: Option<Url>,
+    /// Where tokens for identity bindings are asked for; without it there are none.
+    pub token_proxy: Option<TokenProxy>,
     /// Told of every call to Azure.
     pub observer: Option<Arc<dyn Observer>>,
     /// What may be asked of each service.
@@ -115,6 +123,7 @@ pub struct Transport {
     pools: Mutex<HashMap<Origin, Arc<Pool>>>,
     budgets: Budgets,
     imds: Option<Url>,
+    token_proxy: Option<Arc<Gate>>,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -136,6 +145,7 @@ impl Transport {
             proxy,
             roots,
             imds,
+            token_proxy,
             observer,
             limits,
         } = options;
@@ -153,11 +163,13 @@ impl Transport {
             .map_err(TransportError::Tls)?
             .with_root_certificates(root_store(roots)?)
             .with_no_client_auth();
+        let token_proxy = token_proxy.map(Gate::new);
         Ok(Arc::new(Self {
-            dialer: Arc::new(Dialer::new(proxies, tls)),
+            dialer: Arc::new(Dialer::new(proxies, tls, token_proxy.clone())),
             pools: Mutex::default(),
             budgets: Budgets::new(limits, observer.clone()),
             imds,
+            token_proxy,
             observer,
         }))
     }
@@ -189,6 +201,7 @@ impl Transport {
             tls: true,
             host: host.to_owned(),
             port: 443,
+            token_proxy: None,
         };
         self.pool(origin).warm().await
     }
@@ -206,6 +219,11 @@ impl Transport {
             let _ = url.set_port(imds.port());
         }
         url
+    }
+
+    /// The token proxy's address, if there is one.
+    pub(crate) fn token_proxy(&self) -> Option<&TokenProxyUrl> {
+        self.token_proxy.as_ref().map(|gate| gate.url())
     }
 
     fn pool(&self, origin: Origin) -> Arc<Pool> {
@@ -238,10 +256,16 @@ impl Transport {
         budget: &Budget,
     ) -> Result<Answer, Unreachable> {
         let url = &outgoing.url;
+        // Its URL is never Entra's own, so this tells the two apart.
+        let gate = self
+            .token_proxy
+            .as_ref()
+            .filter(|gate| service == Service::Entra && gate.url().is_of(url));
         let pool = self.pool(Origin {
             tls: url.scheme() == "https",
             host: url.host_str().unwrap_or_default().to_owned(),
             port: url.port_or_known_default().unwrap_or(443),
+            token_proxy: gate.map(|gate| gate.authorities()).transpose()?,
         });
         let hedge = match service {
             // Reads, and a request for a token, do the same however often they are made.

@@ -144,6 +144,7 @@ impl Provider {
             proxy,
             roots,
             imds,
+            token_proxy: None,
             observer: Some(observer),
             limits: Limits {
                 requests_per_second: args.vault_requests_per_second,

@@ -33,6 +33,8 @@ pub(super) struct PrincipalKey {
     cloud: Cloud,
     tenant: Option<TenantId>,
     client: Option<ClientId>,
+    /// Whether the token proxy is asked, which lets other ServiceAccounts pass than Entra does.
+    bound: bool,
     proof: Proof,
 }
 
@@ -55,10 +57,16 @@ impl PrincipalKey {
                 tenant,
                 client,
                 token,
+            }
+            | Identity::IdentityBinding {
+                tenant,
+                client,
+                token,
             } => Self {
                 cloud,
                 tenant: Some(tenant.clone()),
                 client: Some(client.clone()),
+                bound: matches!(principal.identity, Identity::IdentityBinding { .. }),
                 proof: match &principal.service_account {
                     Some(account) => Proof::ServiceAccount(account.clone()),
                     None => Proof::Token(digest(digests, token)),
@@ -72,12 +80,14 @@ impl PrincipalKey {
                 cloud,
                 tenant: Some(tenant.clone()),
                 client: Some(client.clone()),
+                bound: false,
                 proof: Proof::ClientSecret(digest(digests, secret)),
             },
             Identity::ManagedIdentity { client } => Self {
                 cloud,
                 tenant: None,
                 client: client.clone(),
+                bound: false,
                 proof: Proof::Node,
             },
         }
@@ -89,11 +99,16 @@ impl PrincipalKey {
             .client
             .as_ref()
             .map_or("system-assigned", |c| c.as_str());
+        let kind = if self.bound {
+            "identity binding"
+        } else {
+            "workload identity"
+        };
         match &self.proof {
             Proof::ServiceAccount(ServiceAccount { namespace, name }) => {
-                format!("workload identity {client} of {namespace}/{name}")
+                format!("{kind} {client} of {namespace}/{name}")
             }
-            Proof::Token(_) => format!("workload identity {client} of one token"),
+            Proof::Token(_) => format!("{kind} {client} of one token"),
             Proof::ClientSecret(_) => format!("service principal {client}"),
             Proof::Node => format!("managed identity {client}"),
         }

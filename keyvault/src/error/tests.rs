@@ -1,3 +1,5 @@
+mod bindings;
+
 use azure_core::error::{Error, ErrorKind};
 use azure_core::http::headers::Headers;
 use azure_core::http::{RawResponse, StatusCode};

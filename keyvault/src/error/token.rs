@@ -1,4 +1,6 @@
-use std::fmt;
+//! Why there is no token.
+
+mod text;
 
 use super::Category;
 use super::azure::{Cause, Refusal, cause};
@@ -7,6 +9,7 @@ use crate::identity::Identity;
 use crate::session::{Failure, Session};
 use crate::text::printable;
 use crate::transport::Unreachable;
+pub(crate) use text::remedy;
 
 /// No token was to be had.
 #[derive(Debug, Clone)]
@@ -50,6 +53,18 @@ pub enum TokenProblem {
     AssertionOutsideValidity,
     /// AADSTS700027.
     AssertionSignature,
+    /// Entra does not go by the federated credential that AKS makes for identity bindings. Holds
+    /// the code, one of those above.
+    NoBindingCredential {
+        /// Entra's code.
+        code: u32,
+    },
+    /// The cluster's token proxy refused with this HTTP status, without a code of Entra.
+    TokenProxyRefused(u16),
+    /// The identity is bound to the cluster, and there is no token proxy to ask.
+    NoTokenProxy,
+    /// No answer from the cluster's token proxy.
+    TokenProxyUnreachable(Unreachable),
     /// Another refusal of Entra.
     Refused {
         /// `AADSTS…`, or OAuth's error word.
@@ -73,11 +88,28 @@ pub enum TokenProblem {
 
 impl TokenError {
     fn new(session: &Session, identity: &Identity, problem: TokenProblem) -> Self {
+        let problem = match (identity, problem) {
+            (
+                Identity::IdentityBinding { .. },
+                TokenProblem::Unreachable(Unreachable::NoTokenProxy),
+            ) => TokenProblem::NoTokenProxy,
+            (Identity::IdentityBinding { .. }, TokenProblem::Unreachable(unreachable)) => {
+                TokenProblem::TokenProxyUnreachable(unreachable)
+            }
+            (_, problem) => problem,
+        };
         let (tenant, host) = match identity {
             Identity::WorkloadIdentity { tenant, .. }
             | Identity::ServicePrincipal { tenant, .. } => {
                 (Some(tenant.to_string()), session.cloud().login_host())
             }
+            Identity::IdentityBinding { tenant, .. } => (
+                Some(tenant.to_string()),
+                session
+                    .transport()
+                    .token_proxy()
+                    .map_or("the token proxy", |proxy| proxy.host()),
+            ),
             Identity::ManagedIdentity { .. } => (None, crate::transport::IMDS_HOST),
         };
         Self {
@@ -102,19 +134,19 @@ impl TokenError {
             Identity::ManagedIdentity { .. } => {
                 Self::new(session, identity, TokenProblem::ForeignIdentityEndpoint)
             }
-            Identity::WorkloadIdentity { .. } | Identity::ServicePrincipal { .. } => {
-                Self::from_azure(session, identity, error)
-            }
+            Identity::WorkloadIdentity { .. }
+            | Identity::IdentityBinding { .. }
+            | Identity::ServicePrincipal { .. } => Self::from_azure(session, identity, error),
         }
     }
 
     pub(crate) fn deadline(session: &Session, identity: &Identity) -> Self {
-        let mut error = Self::new(session, identity, TokenProblem::BadAnswer);
-        error.problem = error.last_outage(session).unwrap_or_else(|| {
+        let error = Self::new(session, identity, TokenProblem::BadAnswer);
+        let problem = error.last_outage(session).unwrap_or_else(|| {
             let host = error.host.clone();
             TokenProblem::Unreachable(Unreachable::Deadline { host })
         });
-        error
+        Self::new(session, identity, problem)
     }
 
     /// The outage that the last try ended with, if it did.
@@ -149,9 +181,9 @@ impl TokenError {
             Cause::Answer(refusal) => {
                 let problem = match identity {
                     Identity::ManagedIdentity { .. } => imds_problem(&refusal),
-                    Identity::WorkloadIdentity { .. } | Identity::ServicePrincipal { .. } => {
-                        entra_problem(&refusal, identity)
-                    }
+                    Identity::WorkloadIdentity { .. }
+                    | Identity::IdentityBinding { .. }
+                    | Identity::ServicePrincipal { .. } => entra_problem(&refusal, identity),
                 };
                 Self {
                     status: Some(refusal.status),
@@ -162,11 +194,22 @@ impl TokenError {
             }
             Cause::Other => {
                 // The SDK reads a refusal's body as JSON; an outage's HTML ends up here.
-                let mut error = Self::new(session, identity, TokenProblem::BadAnswer);
-                if let Some(outage) = error.last_outage(session) {
-                    error.problem = outage;
+                let error = Self::new(session, identity, TokenProblem::BadAnswer);
+                match (identity, session.last_failure(&error.host)) {
+                    // Nor can it read a refusal of the token proxy that is no JSON.
+                    (
+                        Identity::IdentityBinding { .. },
+                        Some(Failure::Status(status @ 400..500)),
+                    ) if !matches!(status, 408 | 429) => Self {
+                        problem: TokenProblem::TokenProxyRefused(status),
+                        status: Some(status),
+                        ..error
+                    },
+                    _ => match error.last_outage(session) {
+                        Some(outage) => Self::new(session, identity, outage),
+                        None => error,
+                    },
                 }
-                error
             }
         }
     }
@@ -181,141 +224,19 @@ impl TokenError {
             | TokenProblem::NoFederatedCredential { .. }
             | TokenProblem::AssertionOutsideValidity
             | TokenProblem::AssertionSignature
+            | TokenProblem::NoBindingCredential { .. }
+            | TokenProblem::TokenProxyRefused(_)
+            | TokenProblem::NoTokenProxy
             | TokenProblem::Refused { .. }
             | TokenProblem::IdentityNotAssigned
             | TokenProblem::IdentityAmbiguous
             | TokenProblem::ForeignIdentityEndpoint => Category::Unauthenticated,
-            TokenProblem::Throttled | TokenProblem::Failing(_) | TokenProblem::Unreachable(_) => {
-                Category::Unreachable
-            }
+            TokenProblem::Throttled
+            | TokenProblem::Failing(_)
+            | TokenProblem::Unreachable(_)
+            | TokenProblem::TokenProxyUnreachable(_) => Category::Unreachable,
             TokenProblem::BadAnswer => Category::Internal,
         }
-    }
-}
-
-impl std::error::Error for TokenError {}
-
-impl fmt::Display for TokenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let client = &self.identity;
-        let tenant = self.tenant.as_deref().unwrap_or_default();
-        let host = &self.host;
-        match &self.problem {
-            TokenProblem::WrongSecret => write!(
-                f,
-                "Entra refused the client secret of {client} (AADSTS7000215): put the secret's \
-                 value, not its id, as clientsecret into the nodePublishSecretRef Secret"
-            ),
-            TokenProblem::ExpiredSecret => write!(
-                f,
-                "the client secret of {client} has expired (AADSTS7000222): make a new one and put \
-                 it as clientsecret into the nodePublishSecretRef Secret"
-            ),
-            TokenProblem::UnknownClient => write!(
-                f,
-                "Entra knows no application {client} in tenant {tenant} (AADSTS700016): check \
-                 clientID and tenantID"
-            ),
-            TokenProblem::UnknownTenant => write!(
-                f,
-                "Entra knows no tenant {tenant} (AADSTS90002): check tenantID and cloudName"
-            ),
-            TokenProblem::NoFederatedCredential { code, mismatch } => write!(
-                f,
-                "no federated identity credential of {client} matches the pod's ServiceAccount \
-                 token (AADSTS{code}): add or correct one for {mismatch}"
-            ),
-            TokenProblem::AssertionOutsideValidity => write!(
-                f,
-                "Entra refused the ServiceAccount token for {client} as outside its validity \
-                 (AADSTS700024): check the clocks of the node and the API server"
-            ),
-            TokenProblem::AssertionSignature => write!(
-                f,
-                "Entra could not verify the signature of the ServiceAccount token for {client} \
-                 (AADSTS700027): check that the cluster's OIDC issuer publishes its current keys"
-            ),
-            TokenProblem::Refused { code } => write!(
-                f,
-                "Entra refused identity {client} of tenant {tenant} ({code}): look the code up at \
-                 https://login.microsoftonline.com/error; the provider's log has Entra's words"
-            ),
-            TokenProblem::IdentityNotAssigned => write!(
-                f,
-                "the node has no managed identity {client}: assign it to the node's machine or \
-                 scale set, or correct userAssignedIdentityID"
-            ),
-            TokenProblem::IdentityAmbiguous => write!(
-                f,
-                "the node has several managed identities: name the client id of one in \
-                 userAssignedIdentityID"
-            ),
-            TokenProblem::ForeignIdentityEndpoint => write!(
-                f,
-                "managed identity is directed away from the node by environment variables: unset \
-                 IDENTITY_ENDPOINT, IDENTITY_HEADER and MSI_ENDPOINT in the provider's pod"
-            ),
-            TokenProblem::Throttled => write!(
-                f,
-                "{host} throttles token requests of {client} (HTTP 429); the mount is tried again"
-            ),
-            TokenProblem::Failing(status) => write!(
-                f,
-                "{host} fails with HTTP {status}, so there is no token for {client}; the mount is \
-                 tried again"
-            ),
-            TokenProblem::Unreachable(unreachable) => {
-                write!(
-                    f,
-                    "no token for {client}: {unreachable}{}",
-                    remedy(unreachable, "provider")
-                )
-            }
-            TokenProblem::BadAnswer => write!(
-                f,
-                "{host} gave an answer to the token request of {client} that cannot be read: check \
-                 for a proxy that answers in its place"
-            ),
-        }
-    }
-}
-
-/// What to do about an endpoint that `program` cannot reach, as the end of a sentence.
-pub(crate) fn remedy(unreachable: &Unreachable, program: &str) -> String {
-    match unreachable {
-        Unreachable::Name { .. } => {
-            ": check the name, the cloud and the node's DNS (a private endpoint needs its zone)"
-                .to_owned()
-        }
-        Unreachable::NameTimeout { .. } => format!(
-            ": check the node's DNS and the way to it (a NetworkPolicy must let the {program} ask)"
-        ),
-        Unreachable::Connect { .. }
-        | Unreachable::Silent { .. }
-        | Unreachable::Deadline { .. }
-        | Unreachable::Broken { .. } => {
-            format!(": check the network path, firewall and proxy settings of the {program}")
-        }
-        Unreachable::ProxyUntrusted { .. } => {
-            ": add the CA that signed it to the bundle that SSL_CERT_FILE names".to_owned()
-        }
-        Unreachable::Proxy { .. } => {
-            format!(": check HTTPS_PROXY in the {program}'s environment")
-        }
-        Unreachable::ProxyRefused { status: 407, .. } => {
-            ": put the proxy's user and password into HTTPS_PROXY".to_owned()
-        }
-        Unreachable::ProxyRefused { .. } => {
-            ": allow the host there or add it to NO_PROXY; check that the host exists".to_owned()
-        }
-        Unreachable::Untrusted { .. } => {
-            ": if a proxy inspects TLS, add its CA to the bundle that SSL_CERT_FILE names"
-                .to_owned()
-        }
-        Unreachable::Tls { .. } => {
-            ": check for a proxy or firewall that interferes with TLS".to_owned()
-        }
-        Unreachable::TooLarge { .. } | Unreachable::WrongHost { .. } => String::new(),
     }
 }
 
@@ -334,15 +255,22 @@ fn entra_problem(refusal: &Refusal, identity: &Identity) -> TokenProblem {
             .parse()
             .ok()
     });
+    let bound = matches!(identity, Identity::IdentityBinding { .. });
     match code {
+        // Entra refuses with 400 and 401.
+        _ if bound && refusal.status == 403 => TokenProblem::TokenProxyRefused(refusal.status),
         Some(7000215) => TokenProblem::WrongSecret,
         Some(7000222) => TokenProblem::ExpiredSecret,
         Some(700016) => TokenProblem::UnknownClient,
         Some(90002) => TokenProblem::UnknownTenant,
         Some(code @ (70021 | 70025 | 700211 | 700212 | 700213 | 7002137 | 7002138)) => {
-            TokenProblem::NoFederatedCredential {
-                code,
-                mismatch: mismatch(code, identity),
+            if bound {
+                TokenProblem::NoBindingCredential { code }
+            } else {
+                TokenProblem::NoFederatedCredential {
+                    code,
+                    mismatch: mismatch(code, identity),
+                }
             }
         }
         Some(700024) => TokenProblem::AssertionOutsideValidity,
@@ -350,6 +278,7 @@ fn entra_problem(refusal: &Refusal, identity: &Identity) -> TokenProblem {
         Some(code) => TokenProblem::Refused {
             code: format!("AADSTS{code}"),
         },
+        None if bound => TokenProblem::TokenProxyRefused(refusal.status),
         None => {
             let code = refusal.code.clone();
             TokenProblem::Refused {

@@ -129,3 +129,12 @@ fn beside_an_allowed_host_no_other_is_asked_not_even_the_clouds_vaults() {
         );
     }
 }
+
+#[tokio::test]
+async fn without_a_token_proxy_no_token_goes_anywhere() {
+    let session = session();
+    let client = crate::session::TokenProxyClient(Arc::clone(&session));
+    let request = get("https://login.microsoftonline.com/t/oauth2/v2.0/token");
+    assert!(client.execute_request(&request).await.is_err());
+    assert_eq!(session.tally.token_calls(), 0);
+}

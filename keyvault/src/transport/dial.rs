@@ -20,6 +20,7 @@ use super::Unreachable;
 use super::heard::{Heard, Listening};
 use super::http2::{Room, drive};
 use super::resolve::Resolver;
+use super::token_proxy::{Authorities, Gate};
 
 /// TCP, CONNECT and TLS each get this long; the call's own deadline may be shorter.
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,6 +34,9 @@ pub(super) struct Origin {
     pub(super) tls: bool,
     pub(super) host: String,
     pub(super) port: u16,
+    /// Who is trusted at the cluster's token proxy; absent elsewhere. Part of the origin, so that no
+    /// connection outlives the trust that it was made with.
+    pub(super) token_proxy: Option<Arc<Authorities>>,
 }
 
 pub(super) enum Connection {
@@ -49,10 +53,15 @@ pub(super) struct Dialer {
     tls: Arc<ClientConfig>,
     /// Like `tls`, but offers no HTTP/2: a CONNECT is spoken over HTTP/1.1.
     proxy_tls: Arc<ClientConfig>,
+    token_proxy: Option<Arc<Gate>>,
 }
 
 impl Dialer {
-    pub(super) fn new(proxies: Matcher, mut tls: ClientConfig) -> Self {
+    pub(super) fn new(
+        proxies: Matcher,
+        mut tls: ClientConfig,
+        token_proxy: Option<Arc<Gate>>,
+    ) -> Self {
         let proxy_tls = tls.clone();
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Self {
@@ -60,6 +69,7 @@ impl Dialer {
             resolver: Resolver::default(),
             tls: Arc::new(tls),
             proxy_tls: Arc::new(proxy_tls),
+            token_proxy,
         }
     }
 
@@ -71,6 +81,9 @@ impl Dialer {
             return http1_handshake(&origin.host, stream)
                 .await
                 .map(Connection::Http1);
+        }
+        if let Some(authorities) = &origin.token_proxy {
+            return self.dial_token_proxy(origin, authorities).await;
         }
         let host = origin.host.as_str();
         let tcp: Box<dyn Stream> = match self.intercept(origin) {
@@ -85,6 +98,28 @@ impl Dialer {
         } else {
             http1_handshake(host, tls).await.map(Connection::Http1)
         }
+    }
+
+    /// Straight to the token proxy, over HTTP/1.1: tokens are few.
+    async fn dial_token_proxy(
+        &self,
+        origin: &Origin,
+        authorities: &Authorities,
+    ) -> Result<Connection, Unreachable> {
+        let gate = self.token_proxy.as_ref().ok_or(Unreachable::NoTokenProxy)?;
+        let host = origin.host.as_str();
+        let name = match gate.server_name() {
+            Some(name) => name,
+            None => {
+                let tcp = Box::new(self.connect(host, origin.port).await?);
+                let tls = tls_handshake(authorities.tls(), host, tcp).await?;
+                let chain = tls.get_ref().1.peer_certificates().unwrap_or_default();
+                gate.derive_name(chain.first().map_or(&[], |certificate| certificate))?
+            }
+        };
+        let tcp = Box::new(self.connect(host, origin.port).await?);
+        let tls = tls_handshake(authorities.tls(), name, tcp).await?;
+        http1_handshake(host, tls).await.map(Connection::Http1)
     }
 
     fn intercept(&self, origin: &Origin) -> Option<Intercept> {

@@ -91,6 +91,15 @@ pub enum Unreachable {
         /// Bytes allowed.
         limit: usize,
     },
+    /// No token proxy is set up.
+    #[error("no token proxy is set up")]
+    NoTokenProxy,
+    /// The token proxy cannot be asked as it is set up.
+    #[error("the token proxy cannot be asked: {reason}")]
+    TokenProxy {
+        /// What is wrong, and the remedy.
+        reason: String,
+    },
     /// A request was to leave for a host that the mount may not ask.
     #[error("a request to {host} was refused: only {expected} may be asked")]
     WrongHost {
@@ -123,6 +132,8 @@ impl Unreachable {
             Self::ProxyRefused { status, .. } => !matches!(status, 502..=504),
             Self::Untrusted { .. }
             | Self::ProxyUntrusted { .. }
+            | Self::NoTokenProxy
+            | Self::TokenProxy { .. }
             | Self::Deadline { .. }
             | Self::TooLarge { .. }
             | Self::WrongHost { .. } => true,

@@ -115,6 +115,8 @@ impl Operator {
             proxy,
             roots,
             imds,
+            // The operator asks with workload identity only.
+            token_proxy: None,
             observer: Some(metrics.calls()),
             limits: Limits {
                 concurrency: args.vault_concurrency.into(),

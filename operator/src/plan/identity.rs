@@ -164,6 +164,10 @@ fn refused(error: &TokenError, who: &Who<'_>, reading: &Reading<'_>) -> Finding 
         // Of identities that no workload has.
         TokenProblem::WrongSecret
         | TokenProblem::ExpiredSecret
+        | TokenProblem::NoBindingCredential { .. }
+        | TokenProblem::TokenProxyRefused(_)
+        | TokenProblem::NoTokenProxy
+        | TokenProblem::TokenProxyUnreachable(_)
         | TokenProblem::IdentityNotAssigned
         | TokenProblem::IdentityAmbiguous
         | TokenProblem::ForeignIdentityEndpoint => {

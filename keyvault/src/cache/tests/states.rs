@@ -168,6 +168,20 @@ fn no_two_principals_that_azure_tells_apart_share_anything() {
         }),
         token("e30.e30.c2ln"),
         token("e30.e30.YQ"),
+        // The token proxy lets others pass than Entra.
+        as_identity(Identity::IdentityBinding {
+            tenant: tenant(),
+            client: client.clone(),
+            token: Sensitive::from("e30.e30.c2ln"),
+        }),
+        Principal {
+            service_account: None,
+            ..as_identity(Identity::IdentityBinding {
+                tenant: tenant(),
+                client: client.clone(),
+                token: Sensitive::from("e30.e30.c2ln"),
+            })
+        },
         as_identity(secret("hunter2")),
         as_identity(secret("hunter3")),
         // The text of a token is not the secret of the same text.
