@@ -12,8 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::vault::VaultSeed;
 
 pub use arm::{
-    ArmSeed, ArmSettings, BucketSettings, ClusterSeed, IdentitySeed, IdentityUserSeed,
-    RoleAssignmentSeed, RoleDefinitionSeed,
+    ArmSeed, ArmSettings, BucketSettings, ClusterSeed, IdentityBindingSeed, IdentitySeed,
+    IdentityUserSeed, RoleAssignmentSeed, RoleDefinitionSeed,
 };
 
 /// What there is at start, or is added later.

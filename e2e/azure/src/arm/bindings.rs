@@ -14,9 +14,9 @@ use super::operations::Operation;
 use super::reply::Reply;
 use super::route::Kind;
 use super::store::Store;
-use crate::directory::{Principal, TenantInfo};
+use crate::directory::{Directory, Principal, TenantInfo};
 use crate::roles::Attributes;
-use crate::seed::FederatedCredentialSeed;
+use crate::seed::{ClusterSeed, FederatedCredentialSeed, IdentityBindingSeed};
 
 /// The name of the federated credential that AKS makes.
 pub(super) const BINDING_CREDENTIAL: &str = "aks-identity-binding";
@@ -61,6 +61,37 @@ struct ManagedIdentity {
 }
 
 impl Binding {
+    /// One that is there from the start, with the identity's credential.
+    pub(super) fn of_seed(
+        cluster: &ClusterSeed,
+        seed: &IdentityBindingSeed,
+        directory: &Directory,
+    ) -> Option<Self> {
+        let is = |known: &Principal| known.client_id.eq_ignore_ascii_case(&seed.client_id);
+        let mut identities = directory.identities().into_iter();
+        let (tenant, principal) = identities.find(|(_, principal)| is(principal))?;
+        let identity = principal.resource_id.clone()?;
+        if !has_credential(&principal) {
+            let terms = terms(&tenant, &principal);
+            directory.change_resource(&identity, |identity| identity.put_credential(terms, 0, 0));
+        }
+        Some(Self {
+            id: format!("{}/identityBindings/{}", cluster.resource_id, seed.name),
+            identity,
+            client_id: principal.client_id,
+            object_id: principal.object_id,
+            tenant_id: tenant.tenant_id,
+            etag: Uuid::new_v4().to_string(),
+            ready: 0,
+            ends: i64::MAX,
+            updates: false,
+        })
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Whether tokens are given by it.
     pub(super) fn holds(&self, now: i64) -> bool {
         (self.updates || self.ready <= now) && now < self.ends
@@ -224,23 +255,29 @@ fn give_credential(
     principal: &Principal,
     from: i64,
 ) -> Result<(), ArmError> {
-    if principal
-        .credentials()
-        .any(|terms| terms.name == BINDING_CREDENTIAL)
-    {
+    if has_credential(principal) {
         return Ok(());
     }
     check_room(principal)?;
-    let terms = FederatedCredentialSeed {
-        name: BINDING_CREDENTIAL.to_owned(),
-        issuer: issuer(&tenant.tenant_id, &principal.client_id),
-        subject: principal.object_id.clone(),
-        audiences: vec![context.cloud.federation_audience().to_owned()],
-    };
+    let terms = terms(tenant, principal);
     let resource = principal.resource_id.as_deref().unwrap_or_default();
     let put = |identity: &mut Principal| identity.put_credential(terms, from, context.now);
     let done = context.state.directory.change_resource(resource, put);
     done.ok_or_else(|| context.not_found())
+}
+
+fn has_credential(principal: &Principal) -> bool {
+    let mut terms = principal.credentials();
+    terms.any(|terms| terms.name == BINDING_CREDENTIAL)
+}
+
+fn terms(tenant: &TenantInfo, principal: &Principal) -> FederatedCredentialSeed {
+    FederatedCredentialSeed {
+        name: BINDING_CREDENTIAL.to_owned(),
+        issuer: issuer(&tenant.tenant_id, &principal.client_id),
+        subject: principal.object_id.clone(),
+        audiences: vec![tenant.cloud.federation_audience().to_owned()],
+    }
 }
 
 /// Who signs for an identity that clusters are bound to.

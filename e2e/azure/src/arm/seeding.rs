@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::assignments::Assignment;
+use super::bindings::Binding;
 use super::store::Store;
 use super::token_proxy::proxy_name;
 use crate::directory::{Directory, Entries};
@@ -21,6 +22,12 @@ pub enum ArmSeedError {
     /// A cluster of this name is there already; its token proxy is known by the name.
     #[error("arm: clusters: resourceID {0}: there is a cluster of this name already")]
     DuplicateCluster(String),
+    /// A cluster is to be bound to what is no identity, or twice to one.
+    #[error(
+        "arm: clusters: identityBindings: {0}: no user-assigned identity has this client id, or \
+         name or identity is there twice"
+    )]
+    Binding(String),
     /// The same role was given already.
     #[error("arm: roleAssignments: {principal} has {role} on {scope} already")]
     DuplicateAssignment {
@@ -52,7 +59,10 @@ impl ArmSeedError {
             Self::DuplicateRole(_)
             | Self::DuplicateCluster(_)
             | Self::DuplicateAssignment { .. } => true,
-            Self::UnknownPrincipal(_) | Self::UnknownRole(_) | Self::Condition(_) => false,
+            Self::UnknownPrincipal(_)
+            | Self::UnknownRole(_)
+            | Self::Condition(_)
+            | Self::Binding(_) => false,
         }
     }
 }
@@ -80,6 +90,12 @@ impl Store {
         self.assignments.extend(assignments);
         for cluster in clusters {
             let id = cluster.resource_id.to_ascii_lowercase();
+            for seeded in &cluster.identity_bindings {
+                if let Some(binding) = Binding::of_seed(&cluster, seeded, directory) {
+                    let id = binding.id().to_ascii_lowercase();
+                    self.bindings.insert(id, binding);
+                }
+            }
             self.clusters.insert(id, cluster);
         }
         self.learn(directory, vaults);
@@ -109,6 +125,7 @@ impl Store {
                 return Err(ArmSeedError::DuplicateCluster(cluster.resource_id.clone()));
             }
             names.push(name);
+            check_bindings(cluster, directory)?;
         }
         let mut assignments: Vec<Assignment> = Vec::new();
         for given in &seed.role_assignments {
@@ -152,6 +169,23 @@ impl Store {
             assignments,
         })
     }
+}
+
+fn check_bindings(cluster: &ClusterSeed, directory: &Entries) -> Result<(), ArmSeedError> {
+    let bindings = &cluster.identity_bindings;
+    for binding in bindings {
+        let known = directory
+            .resources()
+            .any(|(_, identity)| identity.client_id.eq_ignore_ascii_case(&binding.client_id));
+        let alike = bindings.iter().filter(|other| {
+            other.name.eq_ignore_ascii_case(&binding.name)
+                || other.client_id.eq_ignore_ascii_case(&binding.client_id)
+        });
+        if !known || alike.count() != 1 {
+            return Err(ArmSeedError::Binding(binding.client_id.clone()));
+        }
+    }
+    Ok(())
 }
 
 fn definition(seed: &RoleDefinitionSeed) -> RoleDefinition {

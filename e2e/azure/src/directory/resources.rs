@@ -10,7 +10,8 @@ impl Entries {
             .find(|(_, principal)| is_resource(principal, resource_id))
     }
 
-    fn resources(&self) -> impl Iterator<Item = (TenantInfo, &Principal)> {
+    /// The identities that have a resource id.
+    pub(crate) fn resources(&self) -> impl Iterator<Item = (TenantInfo, &Principal)> {
         self.tenants.iter().flat_map(|(tenant_id, tenant)| {
             let known = |principal: &&Principal| {
                 principal.resource_id.is_some() && !principal.validity.is_ended()

@@ -72,6 +72,20 @@ pub struct ClusterSeed {
     /// given. In a real cluster ClusterRoles say it.
     #[serde(default)]
     pub identity_users: Option<Vec<IdentityUserSeed>>,
+    /// The identities that are bound to it, with the credentials that AKS gives them.
+    #[serde(default)]
+    pub identity_bindings: Vec<IdentityBindingSeed>,
+}
+
+/// An identity that a cluster may use.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IdentityBindingSeed {
+    /// The name of the binding.
+    pub name: String,
+    /// The client id of the identity, a GUID.
+    #[serde(rename = "clientID", deserialize_with = "fields::guid")]
+    pub client_id: String,
 }
 
 /// A ServiceAccount that may use an identity through an identity binding.

@@ -23,6 +23,10 @@ fn of(identity: &str) -> Value {
 
 /// What the token proxy of the cluster says to a ServiceAccount of the namespace `shop`.
 async fn exchange(azure: &Azure, name: &str, audience: &str) -> Reply {
+    exchange_at(azure, "blue.ests.aks", name, audience).await
+}
+
+async fn exchange_at(azure: &Azure, proxy: &str, name: &str, audience: &str) -> Reply {
     let request = TokenRequest {
         namespace: "shop".into(),
         service_account_name: name.into(),
@@ -42,9 +46,7 @@ async fn exchange(azure: &Azure, name: &str, audience: &str) -> Reply {
         )
         .finish();
     let stream = TcpStream::connect(azure.https_addr()).await.unwrap();
-    let mut connection = Connection::tls(azure, stream, "blue.ests.aks")
-        .await
-        .unwrap();
+    let mut connection = Connection::tls(azure, stream, proxy).await.unwrap();
     let target = format!("/{TENANT}/oauth2/v2.0/token");
     let form = [("content-type", "application/x-www-form-urlencoded")];
     // The proxy is asked by its address: the server name alone says which cluster it is.
@@ -213,4 +215,43 @@ arm:
     let made = owner.put(&binding("shop"), &of(&shop())).await;
     let operation = follow(&stranger, &made, "azure-asyncoperation").await;
     assert_eq!(code(&operation), (403, "AuthorizationFailed".into()));
+}
+
+#[tokio::test]
+async fn a_seed_has_identities_bound_from_the_start() {
+    let green = |more: &str| {
+        format!(
+            "
+arm:
+  clusters:
+  - resourceID: /subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/vaultbind/{}
+    tenantID: {TENANT}
+    issuer: {ISSUER}
+    identityBindings: [{{name: shop, clientID: {SHOP}}}{more}]
+",
+            BLUE.replace("blue", "green")
+        )
+    };
+    let azure = managed(&green("")).await;
+    let reply = exchange_at(&azure, "green.ests.aks", "web", "api://AKSIdentityBinding").await;
+    assert_eq!(reply.status, 200);
+    let owner = Client::of(&azure, OWNER).await;
+    let target = binding("shop").replace("blue", "green");
+    let made = owner.get(&target).await.json();
+    assert_eq!(made["properties"]["provisioningState"], "Succeeded");
+    assert_eq!(
+        owner.get(&credential("aks-identity-binding")).await.status,
+        200
+    );
+    assert_eq!(exchanged(&azure, "web").await, 403);
+
+    let azure = managed("").await;
+    for more in [
+        format!(", {{name: second, clientID: {SHOP}}}"),
+        format!(", {{name: nobody, clientID: {TENANT}}}"),
+    ] {
+        let seed = Seed::from_yaml("green", &green(&more)).unwrap();
+        let refused = azure.seed(&seed).unwrap_err().to_string();
+        assert!(refused.contains("identityBindings"), "{refused}");
+    }
 }
