@@ -109,6 +109,12 @@ REFUSED = (
     ("provider.http.address", "localhost", PATTERN),
     ("provider.allowVaultHosts", ["https://kv.corp.example"], PATTERN),
     ("provider.allowVaultHosts", ["10.0.0.1"], PATTERN),
+    ("provider.identityBinding.url", "http://proxy.example", PATTERN),
+    ("provider.identityBinding.url", "https://user@proxy.example", PATTERN),
+    ("provider.identityBinding.url", "https://proxy.example/?a=b", PATTERN),
+    ("provider.identityBinding", {"enabled": True, "sniName": "a b"}, "sniName"),
+    # A name without a token proxy.
+    ("provider.identityBinding.sniName", "a.ests.aks", "maxLength: got 10"),
     ("operator.allowVaultHosts", ["kv.corp.example/path"], PATTERN),
     ("operator.dnsConfig.nameservers", ["dns.example"], PATTERN),
     ("operator.hostAliases", [{"ip": "10.0.0.1", "hostnames": []}], "minItems: got 0"),

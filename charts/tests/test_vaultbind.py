@@ -44,6 +44,7 @@ EVERYTHING = {
         "vault": {"requestsPerSecond": 100, "concurrency": 8, "tryTimeout": "2s", "hedgeAfter": "0s"},
         "debugPort": 6061,
         "allowVaultHosts": ["kv.corp.example", "KV2.corp.example"],
+        "identityBinding": {"enabled": True, "url": "https://proxy.example:8443", "sniName": "a.ests.aks"},
         "allowUIDs": [1000, 4294967295],
         "certificates": {"constructPEMChain": False, "writeCertAndKeyInSeparateFiles": True},
         "log": {"json": False, "verbosity": 5},
@@ -67,7 +68,9 @@ class Arguments(unittest.TestCase):
         reference = (ROOT / "docs/reference/flags.md").read_text(encoding="utf-8")
         flags = set(re.findall(r"^\| `(-[-a-z]+)` \|", reference, re.MULTILINE))
         self.assertIn("--endpoint", flags)
-        rendered = {a.split("=")[0] for a in provider(allowVaultHosts=["kv.example"], allowUIDs=[1], debugPort=1).args}
+        rendered = {a.split("=")[0] for a in provider(
+            allowVaultHosts=["kv.example"], allowUIDs=[1], debugPort=1,
+            identityBinding={"enabled": True, "sniName": "a.ests.aks"}).args}
         self.assertEqual(flags - {"--version"}, rendered)
 
     def test_the_provider_takes_the_arguments(self):
@@ -118,6 +121,9 @@ class Arguments(unittest.TestCase):
             "--debug-port=6061",
             "--allow-vault-host=kv.corp.example",
             "--allow-vault-host=KV2.corp.example",
+            "--token-proxy-url=https://proxy.example:8443",
+            "--token-proxy-ca-file=/etc/vaultbind/cluster-ca/ca.crt",
+            "--sni-name=a.ests.aks",
             "--allow-uid=1000",
             "--allow-uid=4294967295",
             "--pprof-port=6060",
@@ -200,6 +206,13 @@ class Objects(unittest.TestCase):
             self.assertEqual(rendered.volumes["trusted-ca"][kind],
                              {**expected, "items": [{"key": "bundle.pem", "path": "ca.crt"}]})
 
+    def test_the_token_proxy_is_trusted_by_the_clusters_authority(self):
+        self.assertNotIn("cluster-ca", provider().volumes)
+        self.assertFalse([a for a in provider().args if a.startswith(("--token-proxy", "--sni-name"))])
+        rendered = provider(identityBinding={"enabled": True})
+        self.assertEqual(rendered.volumes["cluster-ca"]["configMap"]["name"], "kube-root-ca.crt")
+        self.assertIn("--token-proxy-ca-file=/etc/vaultbind/cluster-ca/ca.crt", rendered.args)
+
     def test_the_image_is_named_by_tag_or_digest(self):
         version = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))["appVersion"]
         digest = "sha256:" + "a" * 64
@@ -257,6 +270,12 @@ class Notes(unittest.TestCase):
             ("AzureChinaCloud", "api://AzureADTokenExchangeChina"),
         ):
             self.assertIn(f"--set 'tokenRequests[0].audience={audience}'", self.notes(cloudName=cloud))
+
+    def test_they_name_the_audience_of_the_token_proxy_where_it_is_asked(self):
+        self.assertNotIn("AKSIdentityBinding", self.notes())
+        notes = self.notes(identityBinding={"enabled": True})
+        self.assertIn("api://AKSIdentityBinding. If it does not", notes)
+        self.assertIn("--set 'tokenRequests[1].audience=api://AKSIdentityBinding'\n", notes)
 
     def test_they_warn_of_what_the_values_bring(self):
         plain = self.notes()

@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
+use vaultbind_keyvault::transport::{TokenProxyName, TokenProxyUrl};
 use vaultbind_keyvault::{AllowedHost, Cloud, NameError};
 use vaultbind_telemetry::values::{self, boolean};
 
@@ -79,6 +81,32 @@ pub struct Args {
     #[arg(long = "allow-vault-host", env = "VAULTBIND_ALLOW_VAULT_HOST", value_name = "HOST",
           value_delimiter = ',', value_parser = allowed_host)]
     pub allow_vault_hosts: Vec<AllowedHost>,
+
+    /// URL of the token proxy of the AKS cluster, for classes with useAzureTokenProxy. It is never
+    /// reached through a proxy; without it there are no identity bindings
+    #[arg(long, env = "VAULTBIND_TOKEN_PROXY_URL", value_name = "URL")]
+    pub token_proxy_url: Option<TokenProxyUrl>,
+
+    /// Server name of the token proxy in TLS; derived from the API server's certificate at
+    /// --token-proxy-url if it is not given
+    #[arg(
+        long,
+        env = "VAULTBIND_SNI_NAME",
+        value_name = "NAME",
+        requires = "token_proxy_url"
+    )]
+    pub sni_name: Option<TokenProxyName>,
+
+    /// PEM file with the authorities that are trusted at the token proxy, and no others are; read for
+    /// each request there
+    #[arg(
+        long,
+        env = "VAULTBIND_TOKEN_PROXY_CA_FILE",
+        value_name = "FILE",
+        requires = "token_proxy_url",
+        default_value = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
+    )]
+    pub token_proxy_ca_file: PathBuf,
 
     /// Order the certificates of a PFX from leaf to root
     #[arg(long, env = "VAULTBIND_CONSTRUCT_PEM_CHAIN", value_name = "BOOL", num_args = 0..=1,
@@ -177,7 +205,7 @@ pub(crate) const IGNORED_SWITCHES: [&str; 8] = [
     "enable-pprof",
     "provider-health-check",
 ];
-pub(crate) const IGNORED_VALUES: [&str; 11] = [
+pub(crate) const IGNORED_VALUES: [&str; 9] = [
     "vmodule",
     "stderrthreshold",
     "log_dir",
@@ -187,8 +215,6 @@ pub(crate) const IGNORED_VALUES: [&str; 11] = [
     "pprof-port",
     "metrics-backend",
     "custom-user-agent",
-    "token-proxy-url",
-    "sni-name",
 ];
 
 impl Args {

@@ -115,7 +115,7 @@ fn attributes_of_a_pod() -> BTreeMap<String, String> {
         ("csi.storage.k8s.io/pod.namespace", "namespace"),
         (
             "csi.storage.k8s.io/serviceAccount.tokens",
-            r#"{"api://AzureADTokenExchange":{"token":"t"}}"#,
+            r#"{"api://AzureADTokenExchange":{"token":"t"},"api://AKSIdentityBinding":{"token":"t"}}"#,
         ),
         ("keyvaultName", "vault"),
         ("tenantID", "11111111-2222-3333-4444-555555555555"),

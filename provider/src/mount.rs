@@ -228,6 +228,16 @@ fn principal(request: &Request) -> Principal {
             client: client_id.clone(),
             token: token.clone(),
         },
+        IdentitySource::IdentityBinding {
+            tenant,
+            client_id,
+            token,
+            ..
+        } => Identity::IdentityBinding {
+            tenant: tenant.clone(),
+            client: client_id.clone(),
+            token: token.clone(),
+        },
         IdentitySource::ServicePrincipal {
             tenant,
             client_id,

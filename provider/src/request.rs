@@ -96,6 +96,18 @@ pub enum IdentitySource {
         /// When the token stops being accepted, if known.
         expires: Option<Timestamp>,
     },
+    /// A managed identity that is bound to the AKS cluster, proven to the cluster's token proxy by
+    /// the pod's ServiceAccount token.
+    IdentityBinding {
+        /// The tenant that issues the vault's tokens.
+        tenant: TenantId,
+        /// The managed identity.
+        client_id: ClientId,
+        /// The ServiceAccount token, for the token proxy.
+        token: Sensitive,
+        /// When the token stops being accepted, if known.
+        expires: Option<Timestamp>,
+    },
     /// An application, proven by its client secret from the volume's `nodePublishSecretRef`.
     ServicePrincipal {
         /// The tenant that issues the vault's tokens.
@@ -181,11 +193,11 @@ impl Request {
         mount.record("namespace", pod.namespace.as_str());
         mount.record("pod", pod.name.as_str());
         mount.record("class", class.as_deref());
-        let managed = parameters::wants_managed_identity(&attributes)?;
+        let wanted = parameters::mode(&attributes)?;
         let vault = parameters::vault(&attributes)?;
         // The node's endpoint knows the tenant of a managed identity: whatever a class says about
         // it, or does not say, makes no difference.
-        let tenant = if managed {
+        let tenant = if wanted == parameters::Mode::ManagedIdentity {
             None
         } else {
             Some(parameters::tenant(&attributes)?)
@@ -193,7 +205,7 @@ impl Request {
         let cloud = parameters::cloud(&attributes, defaults.cloud)?;
         let vault = vault.host(cloud, &defaults.vault_hosts)?;
         let freshness = parameters::freshness(&attributes, defaults.freshness)?;
-        let identity = identity::choose(tenant, &attributes, &secrets, cloud, now)?;
+        let identity = identity::choose(wanted, tenant, &attributes, &secrets, cloud, now)?;
         let objects = classes.decode(attributes.raw("objects"), mode)?;
 
         Ok(Self {

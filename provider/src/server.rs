@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use url::Url;
 use vaultbind_keyvault::cache::{Freshness, NoRandomness};
-use vaultbind_keyvault::transport::{Proxy, Roots, TransportError, TransportOptions};
+use vaultbind_keyvault::transport::{Proxy, Roots, TokenProxy, TransportError, TransportOptions};
 use vaultbind_keyvault::{Cache, CacheOptions, Limits, Transport};
 use vaultbind_proto::csi_driver_provider_server::CsiDriverProviderServer;
 use vaultbind_telemetry::ports::PortError;
@@ -144,7 +144,11 @@ impl Provider {
             proxy,
             roots,
             imds,
-            token_proxy: None,
+            token_proxy: args.token_proxy_url.map(|url| TokenProxy {
+                url,
+                server_name: args.sni_name,
+                ca_file: args.token_proxy_ca_file,
+            }),
             observer: Some(observer),
             limits: Limits {
                 requests_per_second: args.vault_requests_per_second,

@@ -3,6 +3,7 @@
 //! The messages are the table of docs/troubleshooting.md; `UPDATE_DOCS=1` writes it anew.
 
 mod azure;
+mod bindings;
 mod network;
 mod request;
 
@@ -76,9 +77,14 @@ pub(crate) async fn refused_class(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_bad_input_has_a_stable_message_that_says_what_to_do() {
-    let (request, azure, network) =
-        tokio::join!(request::cases(), azure::cases(), network::cases());
-    let cases: Vec<Case> = request.into_iter().chain(azure).chain(network).collect();
+    let (request, azure, bindings, network) = tokio::join!(
+        request::cases(),
+        azure::cases(),
+        bindings::cases(),
+        network::cases()
+    );
+    let parts = [request, azure, bindings, network];
+    let cases: Vec<Case> = parts.into_iter().flatten().collect();
     let table = table(&cases);
     println!("{table}");
 

@@ -1,5 +1,8 @@
 //! Who reads: workload identity, service principal, managed identity; in every cloud.
 
+mod bindings;
+pub(crate) mod cluster;
+
 use std::sync::{Arc, Mutex};
 
 use vaultbind_azure::{Service, TokenRequest};

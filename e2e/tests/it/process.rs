@@ -1,6 +1,6 @@
 //! The program itself: signals, sockets that change hands, environment variables, mistakes at start.
 
-mod child;
+pub(crate) mod child;
 mod memory;
 
 use std::os::unix::fs::PermissionsExt as _;

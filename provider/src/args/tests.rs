@@ -82,6 +82,23 @@ fn mistakes_name_the_flag_and_the_remedy() {
             &["--allow-vault-host=management.azure.com,10.0.0.1"],
             "no address",
         ),
+        (
+            &["--token-proxy-url=http://proxy.example"],
+            "use an https URL",
+        ),
+        (
+            &["--token-proxy-url=https://u@proxy.example"],
+            "without user",
+        ),
+        (
+            &[
+                "--token-proxy-url=https://proxy.example",
+                "--sni-name=a:443",
+            ],
+            "without scheme and port",
+        ),
+        (&["--sni-name=a.ests.aks"], "--token-proxy-url"),
+        (&["--token-proxy-ca-file=/tmp/ca.crt"], "--token-proxy-url"),
         (&["--no-such-flag"], "--no-such-flag"),
     ];
     for (arguments, expected) in cases {
@@ -109,6 +126,29 @@ fn switches_can_be_turned_off() {
         hosts,
         ["kv.corp.example", "kv2.corp.example", "kv3.corp.example"]
     );
+}
+
+#[test]
+fn a_token_proxy_is_there_if_its_url_is_given() {
+    let args = read(&[]).unwrap();
+    assert_eq!((args.token_proxy_url, args.sni_name), (None, None));
+    let ca = PathBuf::from("/var/run/secrets/kubernetes.io/serviceaccount/ca.crt");
+    assert_eq!(args.token_proxy_ca_file, ca);
+    // As the Go provider's flags are written.
+    let args = read(&[
+        "-sni-name",
+        "a.ests.aks",
+        "-token-proxy-url=https://10.0.0.1",
+        "--token-proxy-ca-file=/tmp/ca.crt",
+    ])
+    .unwrap();
+    let text = |url: TokenProxyUrl| url.to_string();
+    let url = args.token_proxy_url.map(text);
+    assert_eq!(url.as_deref(), Some("https://10.0.0.1/"));
+    let name = args.sni_name.map(|name| name.to_string());
+    assert_eq!(name.as_deref(), Some("a.ests.aks"));
+    assert_eq!(args.token_proxy_ca_file, PathBuf::from("/tmp/ca.crt"));
+    assert!(args.ignored.is_empty());
 }
 
 #[test]

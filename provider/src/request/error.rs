@@ -95,12 +95,12 @@ pub enum RequestError {
          remove usePodIdentity and set clientID"
     )]
     PodIdentityRetired,
-    /// `useAzureTokenProxy` is true.
+    /// `useAzureTokenProxy` is true without `clientID`.
     #[error(
-        "useAzureTokenProxy is true, but AKS identity bindings are not supported by this version \
-         yet: use workload identity, that is remove useAzureTokenProxy and set clientID"
+        "useAzureTokenProxy is true, but clientID is not set: set it to the client id of the managed \
+         identity that is bound to the cluster"
     )]
-    IdentityBindingUnsupported,
+    BindingClientMissing,
     /// There is no vault.
     #[error("parameter keyvaultName is not set: set it to the name of the vault")]
     VaultMissing,

@@ -1,17 +1,18 @@
-//! Which identity reads the vault: managed identity if asked for, else workload identity if there is
-//! a client id, else a service principal.
+//! Which identity reads the vault: managed identity or identity binding if asked for, else workload
+//! identity if there is a client id, else a service principal.
 
 use jiff::Timestamp;
-use vaultbind_keyvault::{ClientId, Cloud, Sensitive, TenantId};
+use vaultbind_keyvault::{ClientId, Cloud, Identity, Sensitive, TenantId};
 
 use super::IdentitySource;
 use super::error::{Quoted, RequestError};
-use super::parameters::Texts;
+use super::parameters::{Mode, Texts};
 use super::tokens;
 
 /// Chooses the identity and takes its proof out of the request. A managed identity is the one
 /// without a tenant.
 pub(super) fn choose(
+    mode: Mode,
     tenant: Option<TenantId>,
     attributes: &Texts,
     secrets: &Texts,
@@ -25,11 +26,31 @@ pub(super) fn choose(
         };
         return Ok(IdentitySource::ManagedIdentity { client_id });
     };
+    let binding = mode == Mode::IdentityBinding;
     match attributes.get("clientID") {
+        "" if binding => Err(RequestError::BindingClientMissing),
+        text if binding => {
+            let client_id = client_id("clientID", text)?;
+            let audiences = [Identity::BINDING_AUDIENCE];
+            let found = tokens::find(attributes, secrets, &audiences, now)?;
+            Ok(IdentitySource::IdentityBinding {
+                tenant,
+                client_id,
+                token: found.token,
+                expires: found.expires,
+            })
+        }
         "" => service_principal(tenant, secrets),
         text => {
             let client_id = client_id("clientID", text)?;
-            let found = tokens::find(attributes, secrets, cloud, now)?;
+            // The public cloud's audience serves as well in the other clouds: which one an identity
+            // trusts is up to its federated credential, and clusters set up for the Azure provider
+            // have only that one.
+            let audiences = [
+                cloud.federation_audience(),
+                Cloud::Public.federation_audience(),
+            ];
+            let found = tokens::find(attributes, secrets, &audiences, now)?;
             Ok(IdentitySource::WorkloadIdentity {
                 tenant,
                 client_id,

@@ -188,15 +188,25 @@ pub(super) fn pod(attributes: &Texts) -> Result<Pod, RequestError> {
     })
 }
 
-/// Reads the parameters that choose a mode of authentication, of which one is served.
-pub(super) fn wants_managed_identity(attributes: &Texts) -> Result<bool, RequestError> {
+/// The mode of authentication that a class asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Workload identity or a service principal: none of the `use…` is true.
+    Usual,
+    ManagedIdentity,
+    IdentityBinding,
+}
+
+/// Reads the parameters that choose a mode of authentication.
+pub(super) fn mode(attributes: &Texts) -> Result<Mode, RequestError> {
     let pod = flag(attributes, "usePodIdentity")?;
     let managed = flag(attributes, "useVMManagedIdentity")?;
     let proxy = flag(attributes, "useAzureTokenProxy")?;
     match (pod, managed, proxy) {
         (true, false, false) => Err(RequestError::PodIdentityRetired),
-        (false, false, true) => Err(RequestError::IdentityBindingUnsupported),
-        (false, _, false) => Ok(managed),
+        (false, false, true) => Ok(Mode::IdentityBinding),
+        (false, true, false) => Ok(Mode::ManagedIdentity),
+        (false, false, false) => Ok(Mode::Usual),
         _ => Err(RequestError::ModesExclusive),
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
-use vaultbind_keyvault::{Cloud, Sensitive};
+use vaultbind_keyvault::Sensitive;
 
 use super::error::RequestError;
 use super::parameters::Texts;
@@ -14,23 +14,21 @@ use super::parameters::Texts;
 /// Where the tokens are, among the attributes and in newer clusters also among the secrets.
 pub(super) const ATTRIBUTE: &str = "csi.storage.k8s.io/serviceAccount.tokens";
 
-/// The token that Entra takes.
+/// The token that Entra or the cluster's token proxy takes.
 pub(super) struct Found {
     pub(super) token: Sensitive,
     pub(super) audience: &'static str,
     pub(super) expires: Option<Timestamp>,
 }
 
-/// Takes the token of the cloud's audience. The public cloud's audience serves as well in the other
-/// clouds: which one an identity trusts is up to its federated credential, and clusters set up for
-/// the Azure provider have only that one.
+/// Takes the token of the first audience that there is one for; errors name the first.
 pub(super) fn find(
     attributes: &Texts,
     secrets: &Texts,
-    cloud: Cloud,
+    audiences: &[&'static str],
     now: Timestamp,
 ) -> Result<Found, RequestError> {
-    let audience = cloud.federation_audience();
+    let audience = audiences.first().copied().unwrap_or_default();
     let json = match attributes.get(ATTRIBUTE) {
         "" => secrets.get(ATTRIBUTE),
         json => json,
@@ -42,13 +40,11 @@ pub(super) fn find(
     let mut tokens = serde_json::from_str::<Option<BTreeMap<String, Option<Entry>>>>(json)
         .map_err(|_| RequestError::Tokens)?
         .unwrap_or_default();
-    let found = [audience, Cloud::Public.federation_audience()]
-        .into_iter()
-        .find_map(|audience| {
-            let entry = tokens.remove(audience)??;
-            let token = entry.token.filter(|token| !token.is_empty())?;
-            Some((audience, token, entry.expires))
-        });
+    let found = audiences.iter().copied().find_map(|audience| {
+        let entry = tokens.remove(audience)??;
+        let token = entry.token.filter(|token| !token.is_empty())?;
+        Some((audience, token, entry.expires))
+    });
     let Some((audience, token, expires)) = found else {
         return Err(RequestError::AudienceMissing { audience });
     };

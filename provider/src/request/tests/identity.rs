@@ -242,3 +242,34 @@ fn each_cloud_prefers_its_own_audience_and_takes_the_public_one() {
         }
     }
 }
+
+#[test]
+fn an_identity_binding_takes_the_token_for_the_token_proxy_and_no_other() {
+    let tokens = json!({
+        AUDIENCE: {"token": "for-entra"},
+        "api://AKSIdentityBinding": {"token": "for-the-proxy"},
+    });
+    let bound = Sent::new()
+        .with("useAzureTokenProxy", "true")
+        .with(TOKENS, &tokens.to_string());
+    assert_eq!(
+        bound.decode().unwrap().identity,
+        IdentitySource::IdentityBinding {
+            tenant: TENANT.parse().unwrap(),
+            client_id: CLIENT.parse().unwrap(),
+            token: "for-the-proxy".into(),
+            expires: None,
+        }
+    );
+    assert_eq!(
+        bound.clone().without("clientID").decode(),
+        Err(RequestError::BindingClientMissing)
+    );
+    let entra_only = json!({AUDIENCE: {"token": "for-entra"}}).to_string();
+    assert_eq!(
+        bound.with(TOKENS, &entra_only).decode(),
+        Err(RequestError::AudienceMissing {
+            audience: "api://AKSIdentityBinding"
+        })
+    );
+}

@@ -43,8 +43,8 @@ fn each_bad_parameter_has_its_message() {
         (
             "useAzureTokenProxy",
             "1",
-            "useAzureTokenProxy is true, but AKS identity bindings are not supported by this \
-             version yet: use workload identity, that is remove useAzureTokenProxy and set clientID",
+            "the request has no ServiceAccount token for audience api://AKSIdentityBinding: add it to \
+             tokenRequests of the CSIDriver object secrets-store.csi.k8s.io",
         ),
         (
             "keyvaultName",
@@ -225,6 +225,7 @@ fn the_first_fault_in_order_is_the_one_reported() {
 fn tenant(request: &Request) -> Option<&TenantId> {
     match &request.identity {
         IdentitySource::WorkloadIdentity { tenant, .. }
+        | IdentitySource::IdentityBinding { tenant, .. }
         | IdentitySource::ServicePrincipal { tenant, .. } => Some(tenant),
         IdentitySource::ManagedIdentity { .. } => None,
     }
