@@ -5,7 +5,7 @@
 //! none while the service has asked for a pause, one at a time while it gives no answers. What it
 //! decides is in [`decisions`] and the modules below it, pure functions of the time and a random number;
 //! here is the waiting. Entra has a budget for each tenant, because one tenant's throttling must not
-//! hold back another's identities.
+//! hold back another's identities; Resource Manager has one for each subscription, as it throttles.
 
 mod book;
 mod circuit;
@@ -35,7 +35,7 @@ use circuit::Change;
 pub(crate) use decisions::Outcome;
 use decisions::{Admission, Core, Ticket};
 use random::Random;
-pub(crate) use retry_after::retry_after;
+pub(crate) use retry_after::{retry_after, retry_after_of};
 
 /// Requests without an answer after which a call gives up; probes that failed while it waited count.
 pub(crate) const UNANSWERED: u32 = 5;
@@ -98,7 +98,7 @@ impl State {
 pub struct BudgetView {
     /// What is asked.
     pub service: Service,
-    /// Its host; of Entra with the tenant.
+    /// Its host; of Entra with the tenant, of Resource Manager with the subscription.
     pub name: String,
     /// What happens to requests.
     pub state: State,
@@ -314,7 +314,7 @@ impl Budget {
         *self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn view(&self) -> BudgetView {
+    pub(crate) fn view(&self) -> BudgetView {
         let now = now();
         let core = self.core();
         BudgetView {

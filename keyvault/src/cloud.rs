@@ -65,6 +65,24 @@ impl Cloud {
         }
     }
 
+    /// Host of Azure Resource Manager.
+    pub fn management_host(self) -> &'static str {
+        match self {
+            Self::Public => "management.azure.com",
+            Self::UsGovernment => "management.usgovcloudapi.net",
+            Self::China => "management.chinacloudapi.cn",
+        }
+    }
+
+    /// The scope of a token for it.
+    pub fn management_scope(self) -> &'static str {
+        match self {
+            Self::Public => "https://management.azure.com/.default",
+            Self::UsGovernment => "https://management.usgovcloudapi.net/.default",
+            Self::China => "https://management.chinacloudapi.cn/.default",
+        }
+    }
+
     /// The audience that a federated identity credential of this cloud has by default.
     pub fn federation_audience(self) -> &'static str {
         match self {
@@ -112,6 +130,14 @@ mod tests {
         assert_eq!("AzureCloud".parse(), Ok(Cloud::Public));
         assert_eq!("AzureUSGovernment".parse(), Ok(Cloud::UsGovernment));
         assert_eq!("AzureMoonCloud".parse::<Cloud>(), Err(UnknownCloud));
+    }
+
+    #[test]
+    fn a_token_for_resource_manager_is_for_its_host() {
+        for cloud in Cloud::ALL {
+            let scope = format!("https://{}/.default", cloud.management_host());
+            assert_eq!(cloud.management_scope(), scope);
+        }
     }
 
     #[test]

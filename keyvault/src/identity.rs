@@ -131,15 +131,15 @@ pub(crate) fn client_options(session: &Arc<Session>) -> ClientOptions {
     }
 }
 
-/// Asks for a token of the cloud's vaults.
+/// Asks for a token for what the session may ask.
 ///
 /// # Errors
 /// Entra's or the managed identity endpoint's refusal, or that it cannot be reached.
 pub(crate) async fn acquire(
     session: &Arc<Session>,
     identity: &Identity,
-) -> Result<VaultToken, TokenError> {
-    let scope = session.cloud().vault_scope();
+) -> Result<ResourceToken, TokenError> {
+    let scope = session.scope();
     let credential = credential(session, identity)
         .map_err(|error| TokenError::not_asked(session, identity, &error))?;
     let scopes = [scope];
@@ -149,7 +149,7 @@ pub(crate) async fn acquire(
         Ok(Err(error)) => return Err(TokenError::from_azure(session, identity, &error)),
         Err(_) => return Err(TokenError::deadline(session, identity)),
     };
-    Ok(VaultToken { scope, token })
+    Ok(ResourceToken { scope, token })
 }
 
 fn credential(
@@ -206,17 +206,17 @@ fn credential(
     })
 }
 
-/// A token that serves the vaults of one cloud and nothing else.
+/// A token that serves one resource of a cloud, its vaults or its Resource Manager, and nothing else.
 ///
-/// The SDK asks its credential for whatever resource a challenge names. This one refuses any other
-/// than the cloud's vault resource, so that no vault can obtain a token for another service.
+/// The SDK asks its credential for whatever resource a challenge names. This one refuses any other,
+/// so that no vault can obtain a token for another service.
 #[derive(Debug)]
-pub(crate) struct VaultToken {
+pub(crate) struct ResourceToken {
     scope: &'static str,
     token: AccessToken,
 }
 
-impl VaultToken {
+impl ResourceToken {
     #[cfg(test)]
     pub(crate) fn living(seconds: i64) -> Self {
         let ends = azure_core::time::OffsetDateTime::now_utc()
@@ -227,7 +227,7 @@ impl VaultToken {
         }
     }
 
-    /// The value of the header that shows it to a vault.
+    /// The value of the header that shows it.
     pub(crate) fn bearer(&self) -> String {
         format!("Bearer {}", self.token.token.secret())
     }
@@ -240,7 +240,7 @@ impl VaultToken {
 }
 
 #[async_trait]
-impl TokenCredential for VaultToken {
+impl TokenCredential for ResourceToken {
     async fn get_token(
         &self,
         scopes: &[&str],

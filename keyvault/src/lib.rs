@@ -1,4 +1,4 @@
-//! All that vaultbind says to Entra and to Key Vault.
+//! All that vaultbind says to Entra, to Key Vault and to Resource Manager.
 //!
 //! Clouds, validated names, identities and their tokens, the one transport and the typed answers of
 //! a vault live here. Nothing of gRPC and nothing of Kubernetes does: a ServiceAccount token is just
@@ -6,12 +6,14 @@
 
 pub mod budget;
 pub mod cache;
+mod callers;
 mod claims;
 pub mod cloud;
 pub mod error;
 mod flight;
 mod host;
 mod identity;
+pub mod management;
 pub mod metadata;
 pub mod names;
 mod sensitive;
@@ -30,6 +32,7 @@ pub use cloud::Cloud;
 pub use error::{Category, FetchError, TokenError};
 pub use host::{AllowedHost, VaultHost};
 pub use identity::Identity;
+pub use management::{Management, ManagementError, ManagementOptions, ManagementRefusal};
 pub use metadata::Metadata;
 pub use names::{ClientId, NameError, ObjectName, ObjectType, TenantId, VaultName, VersionId};
 pub use sensitive::Sensitive;

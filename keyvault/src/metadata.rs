@@ -1,6 +1,6 @@
 //! What a vault says of its objects without their values: names, versions, attributes, tags.
 //!
-//! [`Metadata`] asks by list calls; [`page`] understands what comes; [`caller`] has the tokens. With the
+//! [`Metadata`] asks by list calls; [`page`] understands what comes; [`caller`] says who asks. With the
 //! same tokens a workload can also [read a version](value), which the list calls never do.
 
 mod caller;
@@ -17,7 +17,8 @@ use std::fmt;
 use crate::error::shortened;
 use crate::{ObjectName, ObjectType, Validity, VersionId};
 
-pub use caller::{Caller, IdentitySource, NoProof, NoToken, Whose};
+pub use crate::callers::{IdentitySource, NoProof, NoToken};
+pub use caller::{Caller, Whose};
 pub use client::{Asking, Metadata, MetadataOptions};
 pub use error::{AskError, ListError};
 pub use value::ValueError;

@@ -1,11 +1,11 @@
-//! The SDK's HTTP client for one unit of work (a read, a token): deadline, host pin, challenge
-//! memory, retries and counting around the shared transport.
+//! The HTTP client of one unit of work (a read, a write, a token), for the SDK and for requests of our
+//! own: deadline, host pin, challenge memory, retries and counting around the shared transport.
 
 mod attempts;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use azure_core::http::headers::{AUTHORIZATION, Headers, WWW_AUTHENTICATE};
@@ -15,15 +15,48 @@ use bytes::Bytes;
 use crate::transport::{IMDS_HOST, Operation, Service, Transport, Unreachable};
 use crate::{Cloud, VaultHost};
 
+/// What may be asked beside Entra and the managed identity endpoint.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    /// A vault.
+    Vault(VaultHost),
+    /// The cloud's Resource Manager.
+    ResourceManager,
+}
+
 /// What may be asked, and until when.
 #[derive(Debug)]
 pub(crate) struct Session {
     transport: Arc<Transport>,
     cloud: Cloud,
-    vault: VaultHost,
+    target: Target,
     deadline: Instant,
     tally: Arc<Tally>,
     last: Mutex<Option<LastFailure>>,
+}
+
+/// Opens sessions that differ in their end only.
+#[derive(Debug, Clone)]
+pub(crate) struct Sessions {
+    pub(crate) transport: Arc<Transport>,
+    pub(crate) cloud: Cloud,
+    pub(crate) target: Target,
+    /// How long a session lasts.
+    pub(crate) limit: Duration,
+    pub(crate) tally: Arc<Tally>,
+}
+
+impl Sessions {
+    /// One that begins now.
+    pub(crate) fn open(&self) -> Arc<Session> {
+        Session::new(
+            Arc::clone(&self.transport),
+            self.cloud,
+            self.target.clone(),
+            Instant::now() + self.limit,
+            Arc::clone(&self.tally),
+        )
+    }
 }
 
 /// How many calls were made for something, over all its sessions.
@@ -31,6 +64,7 @@ pub(crate) struct Session {
 pub struct Tally {
     token: AtomicU32,
     vault: AtomicU32,
+    management: AtomicU32,
 }
 
 impl Tally {
@@ -42,6 +76,11 @@ impl Tally {
     /// Requests sent to the vault so far.
     pub fn vault_calls(&self) -> u32 {
         self.vault.load(Ordering::Relaxed)
+    }
+
+    /// Requests sent to Resource Manager so far.
+    pub fn management_calls(&self) -> u32 {
+        self.management.load(Ordering::Relaxed)
     }
 }
 
@@ -62,37 +101,51 @@ pub(crate) enum Failure {
 }
 
 impl Session {
-    /// A session with one vault that ends at `deadline` and counts its calls in `tally`.
+    /// A session that ends at `deadline` and counts its calls in `tally`.
     pub(crate) fn new(
         transport: Arc<Transport>,
         cloud: Cloud,
-        vault: &VaultHost,
+        target: Target,
         deadline: Instant,
         tally: Arc<Tally>,
     ) -> Arc<Self> {
         Arc::new(Self {
             transport,
             cloud,
-            vault: vault.clone(),
+            target,
             deadline,
             tally,
             last: Mutex::default(),
         })
     }
 
-    /// The cloud of the vault and of Entra.
+    /// The cloud of the target and of Entra.
     pub(crate) fn cloud(&self) -> Cloud {
         self.cloud
     }
 
-    /// The vault.
-    pub(crate) fn vault(&self) -> &VaultHost {
-        &self.vault
+    /// The vault, unless it is with Resource Manager.
+    pub(crate) fn vault(&self) -> Option<&VaultHost> {
+        match &self.target {
+            Target::Vault(vault) => Some(vault),
+            Target::ResourceManager => None,
+        }
     }
 
-    /// The vault's host.
-    pub(crate) fn vault_host(&self) -> &str {
-        self.vault.host()
+    /// The host of the vault or of Resource Manager.
+    pub(crate) fn target_host(&self) -> &str {
+        match &self.target {
+            Target::Vault(vault) => vault.host(),
+            Target::ResourceManager => self.cloud.management_host(),
+        }
+    }
+
+    /// The scope of the tokens that it takes.
+    pub(crate) fn scope(&self) -> &'static str {
+        match &self.target {
+            Target::Vault(_) => self.cloud.vault_scope(),
+            Target::ResourceManager => self.cloud.management_scope(),
+        }
     }
 
     /// When the session ends.
@@ -117,7 +170,7 @@ impl Session {
         *last = Some(LastFailure { host, failure });
     }
 
-    /// Sends a request. Other hosts than the vault, Entra and the managed identity endpoint are refused.
+    /// Sends a request. Other hosts than the target, Entra and the managed identity endpoint are refused.
     pub(crate) async fn send(&self, request: &Request) -> Result<AsyncRawResponse, Unreachable> {
         let (service, operation) = self.route(request)?;
         let authorized = request.headers().get_optional_str(&AUTHORIZATION).is_some();
@@ -152,14 +205,20 @@ impl Session {
         let url = request.url();
         let host = url.host_str().unwrap_or_default();
         let https = url.scheme() == "https" && url.port_or_known_default() == Some(443);
-        if https && host == self.vault_host() {
-            Ok((Service::Vault, Operation::of_vault_path(url.path())))
+        if https && host == self.target_host() {
+            Ok(match &self.target {
+                Target::Vault(_) => (Service::Vault, Operation::of_vault_path(url.path())),
+                Target::ResourceManager => (
+                    Service::ResourceManager,
+                    Operation::of_management(request.method()),
+                ),
+            })
         } else if https && host == self.cloud.login_host() {
             Ok((Service::Entra, Operation::Token))
         } else if url.scheme() == "http" && host == IMDS_HOST {
             Ok((Service::Imds, Operation::Token))
         } else {
-            let expected = format!("{} and {}", self.vault_host(), self.cloud.login_host());
+            let expected = format!("{} and {}", self.target_host(), self.cloud.login_host());
             Err(Unreachable::WrongHost {
                 host: host.to_owned(),
                 expected,

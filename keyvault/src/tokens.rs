@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::flight::Flight;
-use crate::identity::VaultToken;
+use crate::identity::ResourceToken;
 
 /// A token with less life than this left is not used: it might end on its way.
 const LEAST_LIFE: Duration = Duration::from_secs(10);
@@ -19,13 +19,13 @@ const PAUSE: Duration = Duration::from_secs(10);
 pub(crate) struct Tokens<E, P = ()> {
     current: Option<Current>,
     failure: Option<(Arc<E>, Instant)>,
-    flight: Option<Flight<VaultToken, E, P>>,
+    flight: Option<Flight<ResourceToken, E, P>>,
     not_before: Option<Instant>,
     rejected: Option<Instant>,
 }
 
 struct Current {
-    token: Arc<VaultToken>,
+    token: Arc<ResourceToken>,
     ends: Instant,
     life: Duration,
 }
@@ -47,14 +47,14 @@ pub(crate) enum Next<E, P> {
     /// Uses it. `refresh`: somebody should ask for the next one.
     Use {
         /// The token.
-        token: Arc<VaultToken>,
+        token: Arc<ResourceToken>,
         /// Whether it is time for the next one.
         refresh: bool,
     },
     /// Fails as the last try did.
     Failed(Arc<E>),
     /// Waits for one that is being asked for.
-    Join(Flight<VaultToken, E, P>),
+    Join(Flight<ResourceToken, E, P>),
     /// Asks for one.
     Ask,
 }
@@ -84,7 +84,7 @@ impl<E, P> Tokens<E, P> {
         }
     }
 
-    pub(crate) fn take_off(&mut self, flight: Flight<VaultToken, E, P>) {
+    pub(crate) fn take_off(&mut self, flight: Flight<ResourceToken, E, P>) {
         self.flight = Some(flight);
     }
 
@@ -92,7 +92,7 @@ impl<E, P> Tokens<E, P> {
         self.flight = None;
     }
 
-    pub(crate) fn store(&mut self, token: Arc<VaultToken>, now: Instant) {
+    pub(crate) fn store(&mut self, token: Arc<ResourceToken>, now: Instant) {
         let life = token.lifetime();
         self.failure = None;
         self.not_before = None;
@@ -112,9 +112,9 @@ impl<E, P> Tokens<E, P> {
         self.failure = Some((error, until));
     }
 
-    /// A vault did not take this token. Says whether to try again with another one: once in a
-    /// while, because a vault that takes none would have us ask for ever.
-    pub(crate) fn reject(&mut self, token: &Arc<VaultToken>, now: Instant) -> bool {
+    /// This token was not taken. Says whether to try again with another one: once in a while,
+    /// because a service that takes none would have us ask for ever.
+    pub(crate) fn reject(&mut self, token: &Arc<ResourceToken>, now: Instant) -> bool {
         let is_current = |current: &Current| Arc::ptr_eq(&current.token, token);
         if !self.current.as_ref().is_some_and(is_current) {
             // Another read has dropped it already.

@@ -43,6 +43,13 @@ pub use unreachable::Unreachable;
 /// whoever writes classes can name any number of vaults, of others or that do not exist.
 const MANY_ORIGINS: usize = 256;
 
+/// Resource Manager takes its time, most of all for a page of many role assignments: one try has the
+/// time of so many of a vault.
+const MANAGEMENT_READ_TRIES: u32 = 2;
+
+/// The same for a write, of which there is no second try.
+const MANAGEMENT_WRITE_TRIES: u32 = 5;
+
 /// Where the managed identity endpoint is, on every Azure machine.
 pub(crate) const IMDS_HOST: &str = "169.254.169.254";
 
@@ -272,8 +279,15 @@ impl Transport {
             Service::Vault | Service::Entra => budget.hedge_delay(),
             // On this machine, where requests do not get lost, and few are allowed.
             Service::Imds => None,
+            // Nobody waits for it who could not wait longer, and its writes are sent once.
+            Service::ResourceManager => None,
         };
-        let try_timeout = self.budgets.limits().try_timeout;
+        let tries = match (service, outgoing.once) {
+            (Service::ResourceManager, false) => MANAGEMENT_READ_TRIES,
+            (Service::ResourceManager, true) => MANAGEMENT_WRITE_TRIES,
+            _ => 1,
+        };
+        let try_timeout = self.budgets.limits().try_timeout * tries;
         attempt::attempt(&pool, outgoing, try_timeout, hedge, budget).await
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::FetchError;
-use crate::identity::VaultToken;
+use crate::identity::ResourceToken;
 use crate::session::Session;
 use crate::{ObjectName, ObjectType, Sensitive, VersionId};
 
@@ -120,7 +120,7 @@ pub enum PublicKey {
 pub(crate) async fn fetch(
     session: &Arc<Session>,
     identity: &str,
-    token: &Arc<VaultToken>,
+    token: &Arc<ResourceToken>,
     object: &ObjectId,
 ) -> Result<Fetched, FetchError> {
     let read = read::object(session, token.clone(), object);

@@ -139,5 +139,6 @@ fn everything_happened() -> Metrics {
     }
     metrics.questions().swept(&Sweep::default());
     pages::all_calls(metrics.calls().as_ref());
+    pages::all_management_calls(metrics.calls().as_ref());
     metrics
 }

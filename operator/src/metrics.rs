@@ -163,7 +163,7 @@ impl Metrics {
              could not be listed",
             questions.lists.clone(),
         );
-        let calls = Arc::new(Calls::register(&mut registry));
+        let calls = Arc::new(Calls::register_with_management(&mut registry));
         let metrics = Self {
             registry,
             calls,

@@ -21,6 +21,8 @@ pub struct Calls {
     vault_seconds: Histogram,
     token_requests: Family<TokenLabels, Counter>,
     token_seconds: Histogram,
+    management_requests: Family<RequestLabels, Counter>,
+    management_seconds: Histogram,
     throttled: Family<ServiceLabels, Counter>,
     throttle_wait_seconds: Histogram,
     hedged: Family<HedgeLabels, Counter>,
@@ -64,6 +66,8 @@ impl Calls {
             vault_seconds: histogram(),
             token_requests: Family::default(),
             token_seconds: histogram(),
+            management_requests: Family::default(),
+            management_seconds: histogram(),
             throttled: Family::default(),
             throttle_wait_seconds: histogram(),
             hedged: Family::default(),
@@ -120,18 +124,40 @@ impl Calls {
         );
         calls
     }
+
+    /// The same for a program that asks Resource Manager, too.
+    pub fn register_with_management(registry: &mut Registry) -> Self {
+        let calls = Self::register(registry);
+        registry.register(
+            "resource_manager_requests",
+            "Requests sent to Azure Resource Manager by operation and HTTP status",
+            calls.management_requests.clone(),
+        );
+        registry.register_with_unit(
+            "resource_manager_request_duration",
+            "Time from a request to Azure Resource Manager to its whole answer",
+            Unit::Seconds,
+            calls.management_seconds.clone(),
+        );
+        calls
+    }
 }
 
 impl Observer for Calls {
     fn call(&self, call: &Call) {
         let code = outcome(call.outcome);
         let seconds = call.duration.as_secs_f64();
-        if call.service == Service::Vault {
+        let of_operation = match call.service {
+            Service::Vault => Some((&self.vault_requests, &self.vault_seconds)),
+            Service::ResourceManager => Some((&self.management_requests, &self.management_seconds)),
+            Service::Entra | Service::Imds => None,
+        };
+        if let Some((requests, duration)) = of_operation {
             let operation = call.operation.as_str();
-            self.vault_requests
+            requests
                 .get_or_create(&RequestLabels { operation, code })
                 .inc();
-            self.vault_seconds.observe(seconds);
+            duration.observe(seconds);
             return;
         }
         let source = service(call.service);
@@ -188,6 +214,7 @@ fn service(service: Service) -> &'static str {
         Service::Vault => "vault",
         Service::Entra => "entra",
         Service::Imds => "managed_identity",
+        Service::ResourceManager => "resource_manager",
     }
 }
 

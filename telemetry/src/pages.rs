@@ -207,7 +207,7 @@ fn read(text: &str) -> Vec<Shown> {
     all.into_iter().map(|(_, shown)| shown).collect()
 }
 
-/// Tells an observer of every kind of call.
+/// Tells an observer of every kind of call to Entra and to vaults.
 pub fn all_calls(observer: &dyn Observer) {
     let calls = [
         (Service::Entra, Operation::Token),
@@ -219,24 +219,11 @@ pub fn all_calls(observer: &dyn Observer) {
         (Service::Vault, Operation::ListVersions),
         (Service::Vault, Operation::Other),
     ];
-    let outcomes = (200..=599)
-        .map(Outcome::Status)
-        .chain([Outcome::Unreachable]);
-    for outcome in outcomes {
-        for (service, operation) in calls {
-            observer.call(&Call {
-                service,
-                operation,
-                outcome,
-                duration: Duration::ZERO,
-            });
-        }
-    }
-    for service in [Service::Entra, Service::Imds, Service::Vault] {
-        observer.throttled(service, 429);
-        observer.waited(service, Duration::ZERO);
-        observer.circuit(service, true);
-    }
+    tell(
+        observer,
+        &calls,
+        &[Service::Entra, Service::Imds, Service::Vault],
+    );
     for hedge in [Hedge::Sent, Hedge::Won] {
         observer.hedge(Service::Vault, hedge);
     }
@@ -246,5 +233,37 @@ pub fn all_calls(observer: &dyn Observer) {
         ConnectionEvent::Retired,
     ] {
         observer.connection(event);
+    }
+}
+
+/// Tells an observer of every kind of call to Resource Manager.
+pub fn all_management_calls(observer: &dyn Observer) {
+    let service = Service::ResourceManager;
+    let calls = [
+        (service, Operation::GetResource),
+        (service, Operation::PutResource),
+        (service, Operation::DeleteResource),
+    ];
+    tell(observer, &calls, &[service]);
+}
+
+fn tell(observer: &dyn Observer, calls: &[(Service, Operation)], services: &[Service]) {
+    let outcomes = (200..=599)
+        .map(Outcome::Status)
+        .chain([Outcome::Unreachable]);
+    for outcome in outcomes {
+        for (service, operation) in calls {
+            observer.call(&Call {
+                service: *service,
+                operation: *operation,
+                outcome,
+                duration: Duration::ZERO,
+            });
+        }
+    }
+    for service in services {
+        observer.throttled(*service, 429);
+        observer.waited(*service, Duration::ZERO);
+        observer.circuit(*service, true);
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Budgets {
     vaults: Mutex<Shelf>,
     /// Apart, so that made-up tenants cannot push out what is known of vaults.
     tokens: Mutex<Shelf>,
+    /// Of Resource Manager, by subscription.
+    management: Mutex<Shelf>,
 }
 
 impl Budgets {
@@ -27,6 +29,7 @@ impl Budgets {
             observer,
             vaults: Mutex::default(),
             tokens: Mutex::default(),
+            management: Mutex::default(),
         }
     }
 
@@ -38,6 +41,7 @@ impl Budgets {
         let shelf = match service {
             Service::Vault => &self.vaults,
             Service::Entra | Service::Imds => &self.tokens,
+            Service::ResourceManager => &self.management,
         };
         shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -49,6 +53,10 @@ impl Budgets {
                 let tenant = path.split('/').nth(1).unwrap_or_default();
                 format!("{host}/{tenant}")
             }
+            Service::ResourceManager => match subscription(path) {
+                Some(id) => format!("{host}/{id}"),
+                None => host.to_owned(),
+            },
             Service::Vault | Service::Imds => host.to_owned(),
         };
         let mut shelf = self.shelf(service);
@@ -72,7 +80,7 @@ impl Budgets {
 
     /// All of them, by name.
     pub(crate) fn view(&self) -> Vec<BudgetView> {
-        let mut views: Vec<_> = [Service::Vault, Service::Entra]
+        let mut views: Vec<_> = [Service::Vault, Service::Entra, Service::ResourceManager]
             .into_iter()
             .flat_map(|service| self.shelf(service).values().cloned().collect::<Vec<_>>())
             .map(|budget| budget.view())
@@ -80,6 +88,14 @@ impl Budgets {
         views.sort_by(|a, b| (a.service, &a.name).cmp(&(b.service, &b.name)));
         views
     }
+}
+
+/// The id of the subscription that a path of Resource Manager is in. Ids are compared without case.
+fn subscription(path: &str) -> Option<String> {
+    let mut segments = path.split('/').skip(1);
+    let is_one = segments.next()?.eq_ignore_ascii_case("subscriptions");
+    let id = segments.next().filter(|id| is_one && !id.is_empty())?;
+    Some(id.to_ascii_lowercase())
 }
 
 /// Forgets the one unused for longest, of those that hold nothing worth knowing if there is one.
@@ -128,5 +144,25 @@ mod tests {
         let one = get("/one/oauth2/v2.0/token");
         assert!(Arc::ptr_eq(&one, &get("/one/oauth2/token")));
         assert!(!Arc::ptr_eq(&one, &get("/two/oauth2/v2.0/token")));
+    }
+
+    #[test]
+    fn subscriptions_have_budgets_of_their_own() {
+        let budgets = Budgets::new(Limits::default(), None);
+        let get = |path| budgets.get(Service::ResourceManager, "management", path);
+        let one = get("/subscriptions/0AB1/resourceGroups/a/providers/x");
+        assert!(Arc::ptr_eq(&one, &get("/Subscriptions/0ab1")));
+        let others = [
+            "/subscriptions/0ab2/resourceGroups/a/providers/x",
+            "/subscriptions/",
+            "/providers/subscriptions/0ab1",
+            "",
+        ];
+        for other in others {
+            assert!(!Arc::ptr_eq(&one, &get(other)), "{other}");
+        }
+        assert!(Arc::ptr_eq(&get("/subscriptions/"), &get("/providers/x")));
+        let names: Vec<String> = budgets.view().into_iter().map(|view| view.name).collect();
+        assert_eq!(names, ["management", "management/0ab1", "management/0ab2"]);
     }
 }

@@ -4,20 +4,27 @@ use std::time::Duration;
 
 use azure_core::time::{OffsetDateTime, parse_rfc7231};
 use http::HeaderMap;
-use http::header::RETRY_AFTER;
 
 /// Azure's own headers, milliseconds, as the SDKs know them. They are more exact, so they go first.
 const MILLIS: [&str; 2] = ["retry-after-ms", "x-ms-retry-after-ms"];
 
 /// What the headers of an answer ask for: milliseconds, seconds or an HTTP date.
 pub(crate) fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
-    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    retry_after_of(|name| headers.get(name)?.to_str().ok(), now)
+}
+
+/// The same of headers in another shape.
+pub(crate) fn retry_after_of<'a>(
+    header: impl Fn(&'static str) -> Option<&'a str>,
+    now: OffsetDateTime,
+) -> Option<Duration> {
+    let text = |name| header(name).map(str::trim);
     let millis = MILLIS
         .iter()
         .find_map(|name| text(name)?.parse().ok())
         .map(Duration::from_millis);
     millis.or_else(|| {
-        let text = text(RETRY_AFTER.as_str())?;
+        let text = text("retry-after")?;
         if let Ok(seconds) = text.parse() {
             return Some(Duration::from_secs(seconds));
         }

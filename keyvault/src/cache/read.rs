@@ -11,8 +11,8 @@ use super::principal::{Principal, PrincipalKey};
 use super::state::Place;
 use super::{Cache, Evicted, OUTAGE_FOR, ReadError, Reading, TokenEvent, entry};
 use crate::error::{FetchError, FetchProblem, TokenError};
-use crate::identity::{self, VaultToken};
-use crate::session::{Session, Tally};
+use crate::identity::{self, ResourceToken};
+use crate::session::{Session, Tally, Target};
 use crate::tokens;
 use crate::transport::Unreachable;
 use crate::{Fetched, Identity, VaultHost, vault};
@@ -42,7 +42,7 @@ impl Cache {
         Session::new(
             transport,
             principal.cloud,
-            vault,
+            Target::Vault(vault.clone()),
             deadline,
             Arc::clone(tally),
         )
@@ -61,7 +61,7 @@ impl Cache {
             let (session, identity) = (Arc::clone(&session), principal.identity.name().to_owned());
             let object = place.object.clone();
             move || {
-                let host = session.vault_host().to_owned();
+                let host = session.target_host().to_owned();
                 let problem = FetchProblem::Unreachable(Unreachable::Broken { host });
                 ReadError::Fetch(FetchError::new(&session, &identity, &object, problem))
             }
@@ -98,7 +98,7 @@ impl Cache {
         for _ in 0..2 {
             let token = {
                 let token = pin!(self.token(place, principal, progress, tally));
-                let dial = pin!(session.transport().warm(session.vault_host()));
+                let dial = pin!(session.transport().warm(session.target_host()));
                 // The dial goes on without us. Whoever reads waits for it, within the deadline; a
                 // refusal by Entra does not.
                 match select(token, dial).await {
@@ -142,7 +142,7 @@ impl Cache {
             .map_or(0, |holding| holding.refusals)
     }
 
-    fn reject(&self, key: &PrincipalKey, token: &Arc<VaultToken>) -> bool {
+    fn reject(&self, key: &PrincipalKey, token: &Arc<ResourceToken>) -> bool {
         let now = Instant::now();
         let mut state = self.state();
         let again = state
@@ -164,7 +164,7 @@ impl Cache {
         principal: &Principal,
         progress: &Progress,
         tally: &Arc<Tally>,
-    ) -> Landed<VaultToken> {
+    ) -> Landed<ResourceToken> {
         let now = Instant::now();
         let flight = {
             let mut state = self.state();
@@ -203,7 +203,7 @@ impl Cache {
         vault: &VaultHost,
         tally: &Arc<Tally>,
         ahead: bool,
-    ) -> Flight<VaultToken> {
+    ) -> Flight<ResourceToken> {
         let session = self.session(principal, vault, tally);
         let progress = Progress::new(Waiting::Token(Arc::clone(&session)));
         let lost = {
@@ -285,10 +285,10 @@ struct TokenLanding<'a> {
 impl TokenLanding<'_> {
     fn settle(
         self,
-        asked: Result<VaultToken, TokenError>,
+        asked: Result<ResourceToken, TokenError>,
         identity: &Identity,
         ahead: bool,
-    ) -> Landed<VaultToken> {
+    ) -> Landed<ResourceToken> {
         let Self { cache, key } = &self;
         let now = Instant::now();
         let (landed, event) = match asked {

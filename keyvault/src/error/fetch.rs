@@ -99,14 +99,17 @@ impl FetchError {
         object: &ObjectId,
         problem: FetchProblem,
     ) -> Self {
-        let host = session.vault_host();
+        let host = session.target_host();
         Self {
             problem,
             object: object.clone(),
             of_certificate: false,
             reader: Reader::Provider,
             host: host.to_owned(),
-            vault: session.vault().name().to_owned(),
+            vault: session
+                .vault()
+                .map(|vault| vault.name().to_owned())
+                .unwrap_or_default(),
             identity: identity.to_owned(),
             status: None,
             code: None,
@@ -147,7 +150,7 @@ impl FetchError {
                     ..Self::new(session, identity, object, problem)
                 }
             }
-            Cause::Other => match session.last_failure(session.vault_host()) {
+            Cause::Other => match session.last_failure(session.target_host()) {
                 // The SDK drops the answer when it cannot follow its challenge, as after the
                 // revocation of a token.
                 Some(Failure::Status(401)) => {
@@ -240,10 +243,10 @@ impl FetchProblem {
     }
 }
 
-/// What became of a request to the session's vault whose time is over, with the HTTP status if there
-/// was one.
+/// What became of a request to the session's target whose time is over, with the HTTP status if
+/// there was one.
 pub(crate) fn overdue(session: &Session) -> (FetchProblem, Option<u16>) {
-    let host = session.vault_host();
+    let host = session.target_host();
     match session.last_failure(host) {
         Some(Failure::Status(429)) => (FetchProblem::Throttled, Some(429)),
         Some(Failure::Status(status @ 500..)) => (FetchProblem::Failing(status), Some(status)),

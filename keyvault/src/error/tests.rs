@@ -327,7 +327,7 @@ fn a_challenge_that_the_sdk_cannot_follow_is_a_rejected_token() {
     let object = object(ObjectType::Secret);
     let told = |session| FetchError::from_azure(session, CLIENT, &object, &error).category();
     assert_eq!(told(&session), Category::Internal);
-    let host = session.vault_host().to_owned();
+    let host = session.target_host().to_owned();
     session.remember(host, Failure::Status(401));
     assert_eq!(told(&session), Category::Unauthenticated);
 }

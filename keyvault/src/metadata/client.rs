@@ -1,21 +1,21 @@
 //! List calls: the pages of a list, each with a token that the vault takes.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use azure_core::http::headers::{ACCEPT, AUTHORIZATION, USER_AGENT};
 use azure_core::http::{Method, Request};
 use url::Url;
 
-use super::caller::{Caller, Holding, IdentitySource, NoToken};
+use super::caller::Caller;
 use super::error::{AskError, ListError};
 use super::page::{self, Item, Page};
 use super::{List, Listed, Listing, Version};
+use crate::callers::{Callers, Errand, IdentitySource, NoToken};
 use crate::error::{FetchProblem, Refusal, overdue};
-use crate::identity::VaultToken;
-use crate::session::{Session, Tally};
+use crate::identity::ResourceToken;
+use crate::session::{Session, Sessions, Tally, Target};
 use crate::{ObjectName, ObjectType, Transport, VaultHost};
 
 /// How vaults are asked.
@@ -68,7 +68,7 @@ impl fmt::Debug for Asking<'_> {
 pub struct Metadata {
     pub(super) transport: Arc<Transport>,
     pub(super) options: MetadataOptions,
-    callers: Mutex<HashMap<Caller, Holding>>,
+    callers: Arc<Callers<Caller>>,
 }
 
 impl fmt::Debug for Metadata {
@@ -84,8 +84,8 @@ impl Metadata {
     pub fn new(transport: Arc<Transport>, options: MetadataOptions) -> Arc<Self> {
         Arc::new(Self {
             transport,
+            callers: Callers::new(options.refusal_for),
             options,
-            callers: Mutex::default(),
         })
     }
 
@@ -137,9 +137,7 @@ impl Metadata {
 
     /// Forgets callers that have not asked for so long.
     pub fn forget_unused(&self, since: Duration) {
-        let now = Instant::now();
-        self.callers()
-            .retain(|_, holding| !holding.is_unused(now, since));
+        self.callers.forget_unused(since);
     }
 
     async fn list<T>(
@@ -193,7 +191,7 @@ impl Metadata {
         list: &List,
         url: &Url,
     ) -> Result<Page, AskError> {
-        let get = |session: Arc<Session>, token: Arc<VaultToken>| async move {
+        let get = |session: Arc<Session>, token: Arc<ResourceToken>| async move {
             let error = match get(&session, &token, url).await {
                 Ok(page) => return Ok(page),
                 Err(error) => error.into_list_error(asking, list),
@@ -217,42 +215,27 @@ impl Metadata {
 
     /// Asks with the caller's token; once more with a new one if the vault does not take that.
     pub(super) async fn with_token<T, E: From<Arc<NoToken>>, F: Future<Output = Result<T, E>>>(
-        self: &Arc<Self>,
+        &self,
         asking: &Asking<'_>,
-        ask: impl Fn(Arc<Session>, Arc<VaultToken>) -> F,
+        ask: impl Fn(Arc<Session>, Arc<ResourceToken>) -> F,
         problem: impl Fn(&E) -> Option<FetchProblem>,
     ) -> Result<T, E> {
-        let mut again = true;
-        loop {
-            let token = self.token(asking).await?;
-            let session = self.session(asking.caller, asking.vault, asking.tally);
-            let error = match ask(session, Arc::clone(&token)).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            let other_tenant = false;
-            let rejected = problem(&error) == Some(FetchProblem::TokenRejected { other_tenant });
-            if rejected && self.reject(asking.caller, &token) && again {
-                again = false;
-                continue;
-            }
-            return Err(error);
-        }
-    }
-
-    pub(super) fn session(
-        &self,
-        caller: &Caller,
-        vault: &VaultHost,
-        tally: &Arc<Tally>,
-    ) -> Arc<Session> {
-        let deadline = Instant::now() + self.options.request_timeout;
-        let transport = Arc::clone(&self.transport);
-        Session::new(transport, caller.cloud, vault, deadline, Arc::clone(tally))
-    }
-
-    pub(super) fn callers(&self) -> MutexGuard<'_, HashMap<Caller, Holding>> {
-        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
+        let errand = Errand {
+            caller: asking.caller,
+            source: asking.source,
+            sessions: &Sessions {
+                transport: Arc::clone(&self.transport),
+                cloud: asking.caller.cloud,
+                target: Target::Vault(asking.vault.clone()),
+                limit: self.options.request_timeout,
+                tally: Arc::clone(asking.tally),
+            },
+        };
+        let other_tenant = false;
+        let rejected = Some(FetchProblem::TokenRejected { other_tenant });
+        self.callers
+            .with_token(&errand, ask, |error| problem(error) == rejected)
+            .await
     }
 }
 
@@ -288,7 +271,7 @@ impl PageError {
 ///
 /// A request of our own, because the SDK's pagers would follow a link to any path, and know no
 /// difference between an answer that has no end and one that is long.
-async fn get(session: &Arc<Session>, token: &VaultToken, url: &Url) -> Result<Page, PageError> {
+async fn get(session: &Arc<Session>, token: &ResourceToken, url: &Url) -> Result<Page, PageError> {
     let unreadable = || {
         PageError::Failed(
             FetchProblem::BadAnswer {

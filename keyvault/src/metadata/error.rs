@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::caller::NoToken;
 use super::{List, page};
+use crate::callers::NoToken;
 use crate::error::{Category, FetchProblem, Forbidden, Refusal, problem, remedy, shortened};
 use crate::identity::SYSTEM_ASSIGNED;
 use crate::text::printable;

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::caller::{NoToken, Whose};
+use super::caller::Whose;
 use super::client::{Asking, Metadata};
+use crate::callers::NoToken;
 use crate::error::{FetchError, Reader};
-use crate::identity::VaultToken;
+use crate::identity::ResourceToken;
 use crate::session::Session;
 use crate::{Fetched, ObjectId, vault};
 
@@ -45,7 +46,7 @@ impl Metadata {
         }
         let (host, requests_per_second) = (asking.vault.host(), asking.requests_per_second);
         self.transport.limit_vault(host, requests_per_second);
-        let fetch = |session: Arc<Session>, token: Arc<VaultToken>| async move {
+        let fetch = |session: Arc<Session>, token: Arc<ResourceToken>| async move {
             let read = vault::fetch(&session, asking.source.name(), &token, object).await;
             read.map_err(|error| {
                 tracing::debug!(

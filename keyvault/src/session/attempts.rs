@@ -8,6 +8,9 @@
 //! | 408, 5xx; 404 and 410 of the managed identity endpoint | tried again until the deadline, after 0.2 s doubled up to 4 s |
 //! | no answer | tried again after such a pause, five times in all |
 //!
+//! A write of Resource Manager is sent once: it is tried again only after a 429, or when it never left.
+//! Whoever asked repeats it when the time comes, with what is true by then.
+//!
 //! A wait that would not end before the deadline is not begun: the call ends with what was seen last.
 
 use std::time::{Duration, Instant};
@@ -108,6 +111,9 @@ impl Session {
                 (_, Ok(_)) => budget::Outcome::Answered,
                 (_, Err(_)) => budget::Outcome::Unknown,
             });
+            if outgoing.once && !may_go_again(&result) {
+                return result.and_then(|answer| finish(&host, service, answer));
+            }
             match verdict {
                 Verdict::Final => return result.and_then(|answer| finish(&host, service, answer)),
                 // The budget makes it wait.
@@ -134,7 +140,7 @@ impl Session {
     fn outgoing(&self, request: &Request, service: Service) -> Result<Outgoing<'_>, Unreachable> {
         let url = match service {
             Service::Imds => self.transport.imds_url(request.url()),
-            Service::Entra | Service::Vault => request.url().clone(),
+            Service::Entra | Service::Vault | Service::ResourceManager => request.url().clone(),
         };
         let method = method(request).ok_or_else(|| Unreachable::Broken {
             host: url.host_str().unwrap_or_default().to_owned(),
@@ -147,8 +153,12 @@ impl Session {
                 Body::Bytes(bytes) => bytes.clone(),
                 Body::SeekableStream(_) => bytes::Bytes::new(),
             },
+            // A token that is asked for twice is as good.
+            once: service == Service::ResourceManager
+                && request.method() != azure_core::http::Method::Get,
             sent: match service {
                 Service::Vault => &self.tally.vault,
+                Service::ResourceManager => &self.tally.management,
                 Service::Entra | Service::Imds => &self.tally.token,
             },
         })
@@ -220,6 +230,14 @@ impl Session {
         }
         tokio::time::sleep(pause).await;
         true
+    }
+}
+
+/// Whether a request that is sent once has had no effect.
+fn may_go_again(result: &Result<Answer, Unreachable>) -> bool {
+    match result {
+        Ok(answer) => answer.status == http::StatusCode::TOO_MANY_REQUESTS,
+        Err(error) => error.is_before_sending(),
     }
 }
 

@@ -2,7 +2,7 @@ use azure_core::http::{Request, Url};
 
 use super::*;
 use crate::VaultHost;
-use crate::testing::{session, session_at};
+use crate::testing::{management_session, session, session_at};
 
 fn get(url: &str) -> Request {
     Request::new(Url::parse(url).unwrap(), azure_core::http::Method::Get)
@@ -137,4 +137,38 @@ async fn without_a_token_proxy_no_token_goes_anywhere() {
     let request = get("https://login.microsoftonline.com/t/oauth2/v2.0/token");
     assert!(client.execute_request(&request).await.is_err());
     assert_eq!(session.tally.token_calls(), 0);
+}
+
+#[test]
+fn a_session_with_resource_manager_asks_no_vault() {
+    use azure_core::http::Method;
+
+    let session = management_session();
+    let url = "https://management.azure.com/subscriptions/s/providers/x?api-version=1";
+    for (method, operation) in [
+        (Method::Get, Operation::GetResource),
+        (Method::Put, Operation::PutResource),
+        (Method::Delete, Operation::DeleteResource),
+    ] {
+        let request = Request::new(Url::parse(url).unwrap(), method);
+        let route = session.route(&request);
+        assert_eq!(route, Ok((Service::ResourceManager, operation)));
+    }
+    let token = session.route(&get(
+        "https://login.microsoftonline.com/t/oauth2/v2.0/token",
+    ));
+    assert_eq!(token, Ok((Service::Entra, Operation::Token)));
+    for url in [
+        "http://management.azure.com/subscriptions/s",
+        "https://management.azure.com:8443/subscriptions/s",
+        "https://management.usgovcloudapi.net/subscriptions/s",
+        "https://management.azure.com.evil.test/subscriptions/s",
+        "https://kv-test.vault.azure.net/secrets/a",
+    ] {
+        let refused = session.route(&get(url));
+        assert!(
+            matches!(refused, Err(Unreachable::WrongHost { .. })),
+            "{url}"
+        );
+    }
 }

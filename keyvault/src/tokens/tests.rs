@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Next, Tokens};
 use crate::flight::Flight;
-use crate::identity::VaultToken;
+use crate::identity::ResourceToken;
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -27,7 +27,7 @@ fn a_token_is_refreshed_in_the_last_part_of_its_life_and_not_used_at_its_end() {
     let start = Instant::now();
     let mut tokens = Tokens::default();
     assert_eq!(next(&tokens, start), "ask");
-    tokens.store(Arc::new(VaultToken::living(3600)), start);
+    tokens.store(Arc::new(ResourceToken::living(3600)), start);
     for (age, expected) in [
         (0, "use"),
         (2800, "use"),
@@ -44,7 +44,7 @@ fn a_token_is_refreshed_in_the_last_part_of_its_life_and_not_used_at_its_end() {
 fn a_refresh_that_fails_for_want_of_an_answer_leaves_the_token_in_use() {
     let start = Instant::now();
     let mut tokens = Tokens::default();
-    tokens.store(Arc::new(VaultToken::living(3600)), start);
+    tokens.store(Arc::new(ResourceToken::living(3600)), start);
     let late = start + seconds(3300);
     tokens.fail(Arc::new("HTTP 503"), true, late, late + seconds(2));
     assert_eq!(next(&tokens, late), "use");
@@ -55,7 +55,7 @@ fn a_refresh_that_fails_for_want_of_an_answer_leaves_the_token_in_use() {
 fn a_refusal_ends_the_token_in_use() {
     let start = Instant::now();
     let mut tokens = Tokens::default();
-    tokens.store(Arc::new(VaultToken::living(3600)), start);
+    tokens.store(Arc::new(ResourceToken::living(3600)), start);
     tokens.fail(
         Arc::new("unknown client"),
         false,
@@ -70,8 +70,8 @@ fn a_refusal_ends_the_token_in_use() {
 fn a_rejected_token_is_dropped_once_in_a_while_for_all_who_used_it() {
     let start = Instant::now();
     let mut tokens = Tokens::default();
-    let first = Arc::new(VaultToken::living(3600));
-    let second = Arc::new(VaultToken::living(3600));
+    let first = Arc::new(ResourceToken::living(3600));
+    let second = Arc::new(ResourceToken::living(3600));
     tokens.store(Arc::clone(&first), start);
     assert!(tokens.reject(&first, start));
     assert_eq!(next(&tokens, start), "ask");

@@ -13,20 +13,22 @@ use tokio::sync::Notify;
 use url::Url;
 
 use super::http2::Http2;
-use super::pool::Pool;
+use super::pool::{NotAnswered, Pool};
 use super::{Hedge, Unreachable};
 use crate::budget::Budget;
 
 /// The largest answer read. A secret has at most 25 KB, a page of a list some tens.
 const MAX_ANSWER: usize = 2 * 1024 * 1024;
 
-/// A request that can be sent any number of times.
+/// A request.
 pub(crate) struct Outgoing<'a> {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// Counts how often it was.
+    /// Whether it is not sent again once it may have arrived.
+    pub(crate) once: bool,
+    /// Counts how often it was sent.
     pub(crate) sent: &'a AtomicU32,
 }
 
@@ -148,7 +150,7 @@ fn better(
 }
 
 /// Sends once, within its time; a request that fails on a connection that had idled once more on
-/// another.
+/// another, if it may be or never left.
 async fn send(
     pool: &Arc<Pool>,
     outgoing: &Outgoing<'_>,
@@ -158,6 +160,7 @@ async fn send(
     budget: &Budget,
 ) -> Result<Answer, Unreachable> {
     let host = || pool.host().to_owned();
+    let resent = || tracing::debug!(host = pool.host(), "request sent again on a new connection");
     let mut fresh = true;
     loop {
         let lease = match way {
@@ -196,9 +199,8 @@ async fn send(
                     limit: MAX_ANSWER,
                 });
             }
-            Ok(Ok((_, Err(_))) | Err(_)) if again => {
-                tracing::debug!(host = pool.host(), "request sent again on a new connection");
-            }
+            Ok(Err(NotAnswered { left: false })) if again => resent(),
+            Ok(Ok((_, Err(_))) | Err(_)) if again && !outgoing.once => resent(),
             Ok(Ok((_, Err(_))) | Err(_)) => return Err(Unreachable::Broken { host: host() }),
             Err(_) => {
                 if let Some(connection) = connection {

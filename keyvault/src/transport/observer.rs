@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use azure_core::http::Method;
+
 /// Told of every call that goes out to Azure, when its answer has come or failed to come, and of
 /// what held it up.
 ///
@@ -66,6 +68,8 @@ pub enum Service {
     Imds,
     /// A vault.
     Vault,
+    /// Azure Resource Manager.
+    ResourceManager,
 }
 
 /// What is asked of a service.
@@ -83,6 +87,12 @@ pub enum Operation {
     ListObjects,
     /// A page of the versions of an object.
     ListVersions,
+    /// A resource, or a page of resources, of Resource Manager.
+    GetResource,
+    /// A resource made or changed.
+    PutResource,
+    /// A resource deleted.
+    DeleteResource,
     /// Anything else.
     Other,
 }
@@ -97,7 +107,19 @@ impl Operation {
             Self::GetCertificate => "get_certificate",
             Self::ListObjects => "list_objects",
             Self::ListVersions => "list_versions",
+            Self::GetResource => "get_resource",
+            Self::PutResource => "put_resource",
+            Self::DeleteResource => "delete_resource",
             Self::Other => "other",
+        }
+    }
+
+    pub(crate) fn of_management(method: Method) -> Self {
+        match method {
+            Method::Get => Self::GetResource,
+            Method::Put => Self::PutResource,
+            Method::Delete => Self::DeleteResource,
+            _ => Self::Other,
         }
     }
 

@@ -10,7 +10,7 @@ use futures::future::{BoxFuture, Shared};
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
+use hyper::client::conn::{TrySendError, http1};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::dial::{Connection, Dialer, Origin};
@@ -136,6 +136,27 @@ struct Dialled {
 impl Drop for Dialled {
     fn drop(&mut self) {
         *self.pool.state().dialling(self.place) = None;
+    }
+}
+
+/// No answer came on a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NotAnswered {
+    /// Whether the request may have left.
+    pub(super) left: bool,
+}
+
+impl<T> From<TrySendError<T>> for NotAnswered {
+    fn from(error: TrySendError<T>) -> Self {
+        Self {
+            left: error.message().is_none(),
+        }
+    }
+}
+
+impl From<hyper::Error> for NotAnswered {
+    fn from(_: hyper::Error) -> Self {
+        Self { left: true }
     }
 }
 
@@ -412,7 +433,7 @@ impl Lease {
         pool: &Pool,
         request: Request<Full<Bytes>>,
         read: F,
-    ) -> Result<T, hyper::Error>
+    ) -> Result<T, NotAnswered>
     where
         F: FnOnce(Response<Incoming>) -> R,
         R: Future<Output = Result<T, hyper::Error>>,
@@ -420,15 +441,16 @@ impl Lease {
         match self {
             Self::Http2(slot) => {
                 let mut sender = slot.sender();
-                sender.ready().await?;
-                read(sender.send_request(request).await?).await
+                let ready = sender.ready().await;
+                ready.map_err(|_| NotAnswered { left: false })?;
+                Ok(read(sender.try_send_request(request).await?).await?)
             }
             Self::Http1 {
                 mut sender,
                 reused: _,
                 permit,
             } => {
-                let answer = read(sender.send_request(request).await?).await?;
+                let answer = read(sender.try_send_request(request).await?).await?;
                 pool.give_back(sender);
                 drop(permit);
                 Ok(answer)

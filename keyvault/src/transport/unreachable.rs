@@ -83,7 +83,7 @@ pub enum Unreachable {
         /// The host asked.
         host: String,
     },
-    /// The answer is larger than anything a vault sends.
+    /// The answer is larger than anything a service sends.
     #[error("{host} answered more than {limit} bytes")]
     TooLarge {
         /// The host asked.
@@ -116,6 +116,21 @@ impl Unreachable {
             host: host.to_owned(),
             reason: error.kind().to_string(),
         }
+    }
+
+    /// Whether there was no connection to send the request on, so that it has had no effect.
+    pub(crate) fn is_before_sending(&self) -> bool {
+        matches!(
+            self,
+            Self::Name { .. }
+                | Self::NameTimeout { .. }
+                | Self::Connect { .. }
+                | Self::Proxy { .. }
+                | Self::ProxyUntrusted { .. }
+                | Self::ProxyRefused { .. }
+                | Self::Untrusted { .. }
+                | Self::Tls { .. }
+        )
     }
 
     /// Whether a second try can help within the same call.

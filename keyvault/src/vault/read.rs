@@ -15,7 +15,7 @@ use super::{Content, Fetched, ObjectId, PublicKey, Validity};
 use crate::error::{FetchError, FetchProblem};
 use crate::identity::client_options;
 use crate::session::Session;
-use crate::{ObjectType, Sensitive, VersionId};
+use crate::{ObjectType, Sensitive, VaultHost, VersionId};
 
 /// Why a read failed, before it is known to whom it is told.
 pub(super) enum ReadError {
@@ -66,11 +66,11 @@ pub(super) async fn object(
     token: Arc<dyn TokenCredential>,
     object: &ObjectId,
 ) -> Result<Fetched, ReadError> {
-    let endpoint = format!("https://{}", session.vault_host());
+    let endpoint = format!("https://{}", session.target_host());
     let client_options = client_options(session);
     // The SDK wants the resource to be a parent of the vault's host, which it cannot be of a host
     // elsewhere. What keeps the token to the cloud's vaults is the token itself, in both cases.
-    let verify_challenge_resource = Some(!session.vault().is_foreign());
+    let verify_challenge_resource = Some(!session.vault().is_some_and(VaultHost::is_foreign));
     match object.object_type {
         ObjectType::Secret => {
             let options = SecretClientOptions {

@@ -3,6 +3,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 
 use super::*;
 use crate::transport::heard::Listening;
@@ -11,14 +13,24 @@ use crate::transport::http2::{Room, drive};
 /// A peer that answers every request to `/` and none to another path, and takes `streams` of them
 /// at a time.
 async fn http2_to_peer(streams: u32) -> Connection {
+    http2_to_mortal_peer(streams).await.0
+}
+
+/// The same, with what ends the peer and what tells of requests that arrive there.
+async fn http2_to_mortal_peer(streams: u32) -> (Connection, AbortHandle, Arc<Notify>) {
+    let arrived = Arc::new(Notify::new());
+    let tell = Arc::clone(&arrived);
     let (near, far) = tokio::io::duplex(64 * 1024);
-    let service = service_fn(|request: Request<Incoming>| async move {
-        if request.uri().path() != "/" {
-            std::future::pending::<()>().await;
+    let service = service_fn(move |request: Request<Incoming>| {
+        tell.notify_one();
+        async move {
+            if request.uri().path() != "/" {
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"answer"))))
         }
-        Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"answer"))))
     });
-    tokio::spawn(async move {
+    let peer = tokio::spawn(async move {
         hyper::server::conn::http2::Builder::new(TokioExecutor::new())
             .max_concurrent_streams(streams)
             .serve_connection(TokioIo::new(far), service)
@@ -31,7 +43,8 @@ async fn http2_to_peer(streams: u32) -> Connection {
             .unwrap();
     let room = Arc::new(Room::default());
     tokio::spawn(drive(connection, Arc::clone(&room)));
-    Connection::Http2(sender, heard, room)
+    let connection = Connection::Http2(sender, heard, room);
+    (connection, peer.abort_handle(), arrived)
 }
 
 /// A pool whose dials do what `dial` says, and their count.
@@ -56,7 +69,7 @@ fn same(one: &Arc<Http2>, other: &Arc<Http2>) -> bool {
     Arc::ptr_eq(one, other)
 }
 
-async fn get(pool: &Pool, lease: Lease, path: &str) -> Result<Bytes, hyper::Error> {
+async fn get(pool: &Pool, lease: Lease, path: &str) -> Result<Bytes, NotAnswered> {
     let uri = format!("https://host{path}").parse::<http::Uri>().unwrap();
     let mut request = Request::new(Full::default());
     *request.uri_mut() = uri;
@@ -228,4 +241,32 @@ async fn who_waits_for_a_slot_of_a_retired_connection_gets_another_connection() 
         assert!(!same(&waiting.await.unwrap().unwrap(), &retired));
     }
     assert_eq!(dials.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_request_that_never_left_is_told_from_one_that_may_have_arrived() {
+    for (path, left) in [("/", false), ("/unanswered", true)] {
+        let (connection_to_peer, peer, arrived) = http2_to_mortal_peer(10).await;
+        let dialled = Mutex::new(Some(connection_to_peer));
+        let (pool, _) = pool(move |_| {
+            let connection = dialled.lock().unwrap().take();
+            async { Ok(connection.unwrap()) }
+        });
+        let lease = pool.lease().await.unwrap();
+        let shared = connection(&lease);
+        let lost = if left {
+            let ended = async {
+                arrived.notified().await;
+                peer.abort();
+            };
+            tokio::join!(get(&pool, lease, path), ended).0
+        } else {
+            peer.abort();
+            while shared.is_open() {
+                tokio::task::yield_now().await;
+            }
+            get(&pool, lease, path).await
+        };
+        assert_eq!(lost.unwrap_err().left, left, "{path}");
+    }
 }
