@@ -34,8 +34,8 @@ use crate::{Cloud, Transport};
 /// How Resource Manager is asked.
 #[derive(Debug, Clone)]
 pub struct ManagementOptions {
-    /// How long one request may take, tries and waiting included. A token that there is not yet has
-    /// the same time before.
+    /// How long one request may take, tries and waiting included. Where there is no token yet, its
+    /// proof and the token have as long each.
     pub request_timeout: Duration,
     /// For how long a refusal by Entra is taken for granted before it is asked again.
     pub refusal_for: Duration,

@@ -2,6 +2,7 @@
 
 use azure_core::http::StatusCode;
 use azure_core::http::headers::Headers;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -249,5 +250,40 @@ fn ids_of_requests_and_times_are_left_out_and_other_ids_stay() {
         ),
     ] {
         assert_eq!(super::cleaned::cleaned(&message), expected);
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_accepted_path_is_asked_for_segment_by_segment(path in "/([a-zA-Z0-9 .()é'%?#/\\\\;:@+&=-]{0,8}/?){0,4}") {
+        if let Ok(url) = Call::get(&path, "1").url(Cloud::Public) {
+            prop_assert_eq!(url.host_str(), Some("management.azure.com"));
+            prop_assert_eq!(url.query(), Some("api-version=1"));
+            // Escapes are of one byte each.
+            let mut bytes = Vec::new();
+            let mut rest = url.path().bytes();
+            while let Some(byte) = rest.next() {
+                bytes.push(match byte {
+                    b'%' => {
+                        let digits = [rest.next().unwrap(), rest.next().unwrap()];
+                        u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap()
+                    }
+                    byte => byte,
+                });
+            }
+            prop_assert_eq!(String::from_utf8(bytes).unwrap(), path);
+        }
+    }
+
+    #[test]
+    fn any_answer_is_told_in_one_short_line(status in 100_u16..600, body in ".{0,80}", message in ".{0,2000}") {
+        let told = json!({"error": {"code": &body, "message": &message}}).to_string();
+        for body in [body.as_str(), told.as_str()] {
+            if let Err(error) = read(status, &[], body) {
+                let line = error.to_string();
+                prop_assert!(line.chars().count() < 800, "{}", line);
+                prop_assert!(!line.chars().any(crate::text::is_unprintable), "{:?}", line);
+            }
+        }
     }
 }
