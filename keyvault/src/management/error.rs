@@ -37,7 +37,8 @@ pub struct ManagementRefusal {
     pub code: String,
     /// Azure's words in one line, bounded, without ids of requests and times; may be empty.
     pub message: String,
-    /// When to ask again, if Azure said so.
+    /// When to ask again, if Azure said so. Of a request that was not sent because an earlier one of
+    /// the subscription was throttled: when the next one may go.
     pub retry_after: Option<Duration>,
     /// For the log: Azure's id of the request.
     pub request_id: Option<String>,
