@@ -1,6 +1,7 @@
 //! VaultBinding: which objects of which vault a team's pods get, as whom they are read, and when a new
 //! version reaches them.
 
+pub mod access;
 pub mod identity;
 pub mod object;
 pub mod rotation;
@@ -12,7 +13,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use identity::{Audience, Identity, IdentityType};
+pub use access::{Access, AssignmentScope, RoleAssignment};
+pub use identity::{Audience, FederatedCredential, Identity, IdentityType};
 pub use object::{Decode, Expiry, File, Object, ObjectType, Part, Select, VersionRef};
 pub use rotation::{Rotation, RotationMode};
 pub use secret::{KubernetesSecret, OnConflict, SecretKey, SecretType};
@@ -108,7 +110,10 @@ pub const MOST_VAULT_OBJECTS: i64 = 500;
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = secret::keys_come_from_objects(),
-    validation = secret::parts_are_of_certificates()
+    validation = secret::parts_are_of_certificates(),
+    validation = access::vault_is_the_vault(),
+    validation = access::identity_is_said_once(),
+    validation = access::objects_are_named()
 )]
 pub struct VaultBindingSpec {
     /// What is done about this binding. `Apply` keeps the SecretProviderClass as wanted. `Plan` only
@@ -129,6 +134,10 @@ pub struct VaultBindingSpec {
 
     /// As whom the vault is read.
     pub identity: Identity,
+
+    /// What the operator does in Azure so that the vault answers the identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
 
     /// The objects of the vault, by names of the binding's own.
     #[schemars(length(min = 1, max = 100))]

@@ -89,6 +89,31 @@ pub struct VaultClassSpec {
     )]
     pub object_names: Option<Vec<String>>,
 
+    /// The user assigned managed identities for which bindings may have the operator make federated identity
+    /// credentials and role assignments: patterns for their resource ids in which `*` stands for any
+    /// characters and `{namespace}` for the binding's namespace. Case does not matter. Default: none, so the
+    /// operator changes nothing in Azure. Whoever may write bindings of the class can become these
+    /// identities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 400)))]
+    #[x_kube(
+        merge_strategy = ListMerge::Set,
+        validation = Rule::new(
+            r"self.all(id, id.lowerAscii().matches('^/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft[.]managedidentity/userassignedidentities/[^/]+$'))"
+        ).message(
+            "must be resource ids of user assigned managed identities, or patterns for them: \
+             /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{namespace}-*"
+        )
+    )]
+    pub identities: Option<Vec<String>>,
+
+    /// Names of the Azure roles that bindings may have the operator assign to `identities`. Default: Key Vault
+    /// Secrets User, Key Vault Certificate User and Key Vault Reader.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 20), inner(length(min = 1, max = 128)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub role_names: Option<Vec<String>>,
+
     /// Types of Kubernetes Secrets that bindings may have the operator make. Default: none. What is in a
     /// Secret can be read by whoever may read Secrets in the namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]

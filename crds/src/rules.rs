@@ -17,6 +17,10 @@ pub(crate) fn quoted(text: &str) -> String {
 /// A GUID in its usual form.
 pub(crate) const GUID: &str = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
 
+/// Name of a resource group in a resource id, for expressions without regard to case: 1 to 90 letters,
+/// digits, `_`, `-`, `.` and parentheses (Azure allows letters of other scripts, too).
+pub(crate) const RESOURCE_GROUP: &str = r"[\pL\pN_.()-]{1,90}";
+
 /// The name of a Kubernetes object: a DNS subdomain (RFC 1123).
 pub(crate) fn object_name(what: &str) -> Rule {
     const LABEL: &str = "[a-z0-9]([a-z0-9-]*[a-z0-9])?";

@@ -1,6 +1,7 @@
 //! What the operator says of a binding. Whoever writes it stays inside the bounds of the schema: a status
 //! that is out of them is refused as a whole.
 
+mod azure;
 mod condition;
 mod object;
 mod secret;
@@ -10,6 +11,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use azure::{AzureKind, AzureResource, AzureState};
 pub use condition::ConditionType;
 pub use object::{ObjectState, ObjectStatus, PodCount};
 pub use secret::{SecretState, SecretStatus};
@@ -33,6 +35,12 @@ pub struct VaultBindingStatus {
     /// Who reads, as the vault's side sees it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<IdentityStatus>,
+
+    /// What the operator keeps in Azure for the binding, also what is no longer wanted and still there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 450))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
+    pub azure: Vec<AzureResource>,
 
     /// The objects in the vault, one entry each, also for those of a selection.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -80,6 +88,21 @@ pub struct IdentityStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub audience: Option<String>,
+
+    /// Object id of the managed identity's service principal, with something in `azure`.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        rename = "principalID"
+    )]
+    #[schemars(length(max = 36))]
+    pub principal_id: Option<String>,
+
+    /// How many federated identity credentials the managed identity has, of 20 that it can have; with
+    /// `federatedCredential`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub credentials: Option<i32>,
 
     /// When the vault last answered this identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,11 +1,13 @@
 //! As whom the vault is read: always as the workload, never as the operator.
 
 use kube::KubeSchema;
+use kube::core::Rule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::DeletionPolicy;
 use super::vault::Cloud;
-use crate::rules::{self, GUID};
+use crate::rules::{self, GUID, RESOURCE_GROUP};
 
 /// The identity that reads.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -39,6 +41,41 @@ pub struct Identity {
     // An optional enum would show its own description in place of this one.
     #[schemars(with = "Audience")]
     pub audience: Option<Audience>,
+
+    /// A federated identity credential of the identity, which lets it trust the ServiceAccount. Without it
+    /// the operator touches none and only says what is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub federated_credential: Option<FederatedCredential>,
+}
+
+/// A federated identity credential that the operator keeps. Issuer, subject and audience are the
+/// cluster's, the ServiceAccount's and `audience`.
+#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FederatedCredential {
+    /// Resource id of the user assigned managed identity, whose client id must be `clientID`. The class must
+    /// admit it in `identities`.
+    #[serde(rename = "identityResourceID")]
+    #[schemars(length(max = 400))]
+    #[x_kube(validation = identity_resource())]
+    pub identity_resource_id: String,
+
+    /// What becomes of the credential when the binding is deleted, or no longer asks for it: `Delete` removes
+    /// one that the operator has made, `Retain` leaves it. One that it has found stays either way.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+}
+
+/// A user assigned managed identity. Names have 3 to 128 characters.
+pub(super) fn identity_resource() -> Rule {
+    rules::matches(
+        &format!(
+            "(?i)^/subscriptions/{GUID}/resourceGroups/{RESOURCE_GROUP}/providers/\
+             Microsoft[.]ManagedIdentity/userAssignedIdentities/[a-z0-9][a-z0-9_-]{{2,127}}$"
+        ),
+        "must be the resource id of a user assigned managed identity: az identity show --name NAME \
+         --resource-group GROUP --query id -o tsv",
+    )
 }
 
 impl Identity {
