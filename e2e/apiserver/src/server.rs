@@ -35,7 +35,7 @@ const PORT_TAKEN: &str = "address already in use";
 const TRIES: u32 = 5;
 
 /// Issuer of the tokens of its ServiceAccounts.
-pub const ISSUER: &str = "https://kubernetes.default.svc";
+pub const ISSUER: &str = "https://oidc.cluster.example/e2e/";
 
 /// An API server with an etcd of its own.
 pub struct ApiServer {

@@ -70,6 +70,10 @@ impl ResourceManager {
     }
 
     /// Who did what, oldest first.
+    pub(crate) fn managed_below(&self, resource: &str, state: &State) -> Vec<String> {
+        self.lock().managed_below(resource, state)
+    }
+
     pub(crate) fn activities(&self) -> Vec<Activity> {
         self.lock().activities.all()
     }

@@ -313,6 +313,17 @@ impl Azure {
             .remove_federated_credential(client_id, name)
     }
 
+    /// Ids of all federated credentials and role assignments on and below a resource, in order, whatever has
+    /// spread already.
+    pub fn managed_below(&self, resource_id: &str) -> Vec<String> {
+        self.state.arm.managed_below(resource_id, &self.state)
+    }
+
+    /// Takes away all role assignments on and below a resource, at once.
+    pub fn revoke_below(&self, resource_id: &str) {
+        self.state.arm.lock().forget_scope(resource_id);
+    }
+
     /// The vaults.
     pub fn vaults(&self) -> &Vaults {
         &self.state.vaults

@@ -129,6 +129,30 @@ impl Store {
         all
     }
 
+    /// Ids of all federated credentials and role assignments on and below a resource.
+    pub(super) fn managed_below(&self, resource: &str, state: &State) -> Vec<String> {
+        let resource = resource.to_ascii_lowercase();
+        let below = |id: &str| is_within(&id.to_ascii_lowercase(), &resource);
+        let mut ids = Vec::new();
+        for (_, identity) in state.directory.identities() {
+            let parent = identity.resource_id.as_deref().unwrap_or_default();
+            if below(parent) {
+                let names = identity.credentials().map(|terms| &terms.name);
+                ids.extend(
+                    names.map(|name| format!("{parent}/federatedIdentityCredentials/{name}")),
+                );
+            }
+        }
+        let assignments = self.all(state).into_iter();
+        let assignments = assignments.filter(|given| below(&given.scope));
+        ids.extend(assignments.map(|given| {
+            let Assignment { scope, name, .. } = given;
+            format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{name}")
+        }));
+        ids.sort();
+        ids
+    }
+
     /// Takes away what was given on something of the same id that was there before, and below it.
     pub(crate) fn forget_scope(&mut self, resource: &str) {
         let resource = resource.to_ascii_lowercase();
