@@ -123,6 +123,18 @@ impl Operator {
         Ok(self.child.kill().await?)
     }
 
+    /// Stops it in its tracks: its connections stay, and nothing that comes over them is noticed.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        let pid = rustix::process::Pid::from_raw(self.pid.cast_signed()).context("no process")?;
+        Ok(rustix::process::kill_process(
+            pid,
+            rustix::process::Signal::STOP,
+        )?)
+    }
+
     /// Asks it to end, as kubelet does, and waits until it has.
     ///
     /// # Errors

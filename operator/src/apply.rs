@@ -5,6 +5,7 @@
 //! one any more, the API server refuses, and everything is looked at anew. Fields that somebody else has
 //! changed in an object that is ours are taken back; an object that is not ours is never forced.
 
+mod orphans;
 mod secrets;
 
 use std::time::Duration;
@@ -19,10 +20,14 @@ use crate::cluster::Name;
 use crate::lease::Leadership;
 use crate::secrets_store::SecretProviderClass;
 
+pub(crate) use orphans::Orphan;
 pub(crate) use secrets::{Looked, difference, is_forbidden, is_of_other_type};
 
 /// Field manager of all that is written.
 const MANAGER: &str = "vaultbind";
+
+/// Keeps a binding until what it made in Azure is removed.
+pub(crate) const AZURE_FINALIZER: &str = "vaultbind.dev/azure";
 
 /// How long one request may take, repetitions counted.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -105,6 +110,34 @@ impl Writer {
         let api: Api<VaultBinding> = self.api(&name.namespace);
         let parameters = PatchParams::apply(MANAGER).force();
         within(api.patch_status(&name.name, &parameters, &Patch::Apply(&patch))).await
+    }
+
+    /// Puts the finalizer on a binding, which is as it was looked at, or takes it off. Nothing else is written.
+    pub(crate) async fn finalizer(
+        &self,
+        binding: &VaultBinding,
+        present: bool,
+    ) -> Result<VaultBinding, WriteError> {
+        self.leads()?;
+        let name = Name::of(&binding.metadata);
+        let others = binding.metadata.finalizers.iter().flatten();
+        let mut finalizers: Vec<&str> = others
+            .map(String::as_str)
+            .filter(|one| *one != AZURE_FINALIZER)
+            .collect();
+        if present {
+            finalizers.push(AZURE_FINALIZER);
+        }
+        let patch = json!({"metadata": {
+            "resourceVersion": binding.metadata.resource_version,
+            "finalizers": finalizers,
+        }});
+        let api: Api<VaultBinding> = self.api(&name.namespace);
+        let parameters = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        within(api.patch(&name.name, &parameters, &Patch::Merge(&patch))).await
     }
 
     fn leads(&self) -> Result<(), WriteError> {

@@ -93,6 +93,11 @@ pub struct Args {
     #[arg(long, env = "AZURE_FEDERATED_TOKEN_FILE", value_name = "PATH")]
     pub azure_token_file: Option<PathBuf>,
 
+    /// How long a deleted binding waits for what it made in Azure to be removed; then it goes all the same, and
+    /// what is left is in the ConfigMap vaultbind-orphans
+    #[arg(long, env = "VAULTBIND_AZURE_DELETION_TIMEOUT", default_value = "10m", value_parser = deletion_timeout)]
+    pub azure_deletion_timeout: Duration,
+
     /// Make the Kubernetes Secrets of bindings that have spec.secrets and whose class admits them
     #[arg(long, env = "VAULTBIND_KUBERNETES_SECRETS", value_name = "BOOL", num_args = 0..=1,
           require_equals = true, default_value = "true", default_missing_value = "true",
@@ -188,6 +193,14 @@ fn duration(text: &str) -> Result<Duration, String> {
     values::duration(text)
         .filter(|duration| !duration.is_zero() && *duration <= LONGEST)
         .ok_or_else(|| "use a duration such as 30s or 1m30s, at most 1h".to_owned())
+}
+
+/// From one minute to a day.
+fn deletion_timeout(text: &str) -> Result<Duration, String> {
+    let bounds = Duration::from_secs(60)..=Duration::from_secs(24 * 3600);
+    values::duration(text)
+        .filter(|duration| bounds.contains(duration))
+        .ok_or_else(|| "use a duration such as 10m, from 1m to 24h".to_owned())
 }
 
 fn allowed_host(text: &str) -> Result<AllowedHost, String> {

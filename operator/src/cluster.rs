@@ -5,7 +5,7 @@ mod mounts;
 mod store;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,6 +15,7 @@ use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt as _};
 use tokio::task::JoinSet;
+use vaultbind_crds::status::AzureState;
 use vaultbind_crds::{DEFAULT_CLASS_ANNOTATION, VaultBinding, VaultClass};
 
 use crate::observed::{ClassChoice, Cluster, Driver};
@@ -238,7 +239,9 @@ impl View {
             namespace_labels: namespace.labels().clone(),
             target: self.targets.get(&name),
             mounts: self.mounts.of(&name),
-            // Who writes them knows.
+            // Who asks and who writes knows.
+            azure: None,
+            azure_shared: BTreeSet::new(),
             writes_secrets: false,
             secrets: BTreeMap::new(),
         })
@@ -275,6 +278,31 @@ impl View {
             [class] => ClassChoice::Chosen(Arc::clone(class)),
             several => ClassChoice::Several(several.iter().map(|class| class.name_any()).collect()),
         }
+    }
+
+    /// What other bindings than this one keep in Azure, by ids in lower case.
+    pub(crate) fn azure_of_others(&self, name: &Name) -> BTreeSet<String> {
+        let Some(binding) = self.bindings.get(name) else {
+            return BTreeSet::new();
+        };
+        let own = binding.status.iter().flat_map(|status| &status.azure);
+        let own: BTreeSet<String> = own.map(|kept| kept.id.to_ascii_lowercase()).collect();
+        if own.is_empty() {
+            return own;
+        }
+        let mut shared = BTreeSet::new();
+        for other in self.bindings.all() {
+            if Name::of(&other.metadata) == *name || other.metadata.deletion_timestamp.is_some() {
+                continue;
+            }
+            let kept = other.status.iter().flat_map(|status| &status.azure);
+            let kept = kept.filter(|kept| kept.state != AzureState::Removing);
+            shared.extend(
+                kept.map(|kept| kept.id.to_ascii_lowercase())
+                    .filter(|id| own.contains(id)),
+            );
+        }
+        shared
     }
 
     /// How many bindings of its class in its namespace are older than a binding.

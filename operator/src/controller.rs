@@ -21,7 +21,7 @@ use crate::metrics::{Ended, Metrics};
 use crate::queue::{Backoff, Outcome, Queue};
 use crate::reconcile::Reconciler;
 
-pub use start::{Config, StartError};
+pub use start::{Config, Pace, StartError};
 
 /// How long what failed waits.
 const BACKOFF: Backoff = Backoff {

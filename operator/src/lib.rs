@@ -5,11 +5,13 @@
 //! [`plan`] makes of both what is wanted. It does no I/O and takes the time as an argument;
 //! [`resolve`] asks vaults, and what runs around them acts: [`cluster`] watches, [`queue`] says whose turn it
 //! is, [`reconcile`] is one turn, [`apply`] writes, [`secrets`] brings Kubernetes Secrets up to date,
+//! [`azure`] is asked and changed by [`provision`],
 //! [`lease`] decides which replica does, and
 //! [`controller`] is the whole, built from [`args`].
 
 mod apply;
 pub mod args;
+pub mod azure;
 mod cluster;
 pub mod controller;
 #[cfg(test)]
@@ -20,6 +22,7 @@ pub mod lease;
 pub mod metrics;
 pub mod observed;
 pub mod plan;
+mod provision;
 pub mod queue;
 mod reconcile;
 pub mod resolve;

@@ -1,5 +1,7 @@
 //! What is: in the cluster, and in the vault. Whoever plans is given these and looks nowhere else.
 
+mod azure;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -9,6 +11,11 @@ use vaultbind_crds::binding::ObjectType;
 use vaultbind_keyvault::error::Category;
 use vaultbind_keyvault::metadata::{ListError, NoProof, Version};
 use vaultbind_keyvault::{TokenError, VersionId};
+
+pub use azure::{
+    Assignment, AzureCause, AzureError, AzureSeen, BindingState, Credential, IdentityBinding,
+    ManagedIdentity, Progress, Seen, VaultResource,
+};
 
 use crate::secrets_store::{MountedObject, SecretProviderClass};
 
@@ -34,6 +41,10 @@ pub struct Cluster {
     pub target: Option<Arc<SecretProviderClass>>,
     /// The pods that mount it.
     pub mounts: Vec<Mount>,
+    /// What Azure says of what the binding wants there; absent if nobody has asked in this turn.
+    pub azure: Option<AzureSeen>,
+    /// Ids, in lower case, of what other bindings keep in Azure too.
+    pub azure_shared: BTreeSet<String>,
     /// Whether the operator may write Kubernetes Secrets at all.
     pub writes_secrets: bool,
     /// The Kubernetes Secrets of the binding, as far as they were looked at, by name.

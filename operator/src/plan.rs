@@ -12,6 +12,7 @@
 //! * What is pinned is read from the SecretProviderClass, and from the status where that says nothing.
 
 mod access;
+mod azure;
 mod conditions;
 mod dialect;
 #[cfg(test)]
@@ -44,15 +45,16 @@ use vaultbind_crds::class::Detection;
 use vaultbind_crds::status::ConditionType;
 use vaultbind_crds::{VaultBinding, VaultBindingStatus};
 
+pub use azure::{AzurePlan, AzureStep, Wanted, WantedCredential, WantedRole, WantedRoles};
 pub use driver::finding as driver_finding;
 pub use finding::{Finding, Holds};
 pub use notes::Note;
 pub use pins::{PREVIOUS_ANNOTATION, Pins};
 pub use pods::mounts_version;
-pub use question::question;
+pub use question::{question, wanted};
 pub use reason::{Event, Reason, Stall};
 pub use render::{BINDING_LABEL, MANAGED_BY_LABEL, MANAGER, labels};
-pub use schedule::{check_interval, shared_for};
+pub use schedule::{check_interval, fraction, shared_for};
 pub use secrets::{MADE_FROM_ANNOTATION, SecretTask, WantedKey, WantedSecret};
 pub use status::{CHECKS_ARE_WRITTEN_EACH, worth_writing};
 pub use target::Target;
@@ -82,6 +84,8 @@ pub struct Input<'a> {
 pub struct Plan {
     /// What is done about the SecretProviderClass.
     pub target: Target,
+    /// What is done in Azure: made before the vault is asked, and removed after the workload was let in.
+    pub azure: AzurePlan,
     /// What is done about the Kubernetes Secrets, after the SecretProviderClass. Once they are looked at, the
     /// plan is made again with what was seen.
     pub secrets: Vec<SecretTask>,
@@ -140,6 +144,7 @@ fn stalled(input: &Input<'_>, stall: &Stall) -> Plan {
     }
     Plan {
         target: Target::Keep,
+        azure: AzurePlan::default(),
         secrets: Vec::new(),
         notes: notes::changes(binding, &status),
         status,
@@ -179,11 +184,25 @@ impl Planning<'_> {
             pins: pins.as_ref(),
             answered: objects::answered(answer),
         };
-        let outcome = ground.outcome(&objects);
+        let mut outcome = ground.outcome(&objects);
         let too_many = objects
             .too_many()
             .map(|gap| Stall::new(Reason::TooManySelected, resolved::too_many(gap)));
-        let findings = self.findings(answer, &ground, &objects, &outcome, now);
+        let wanted = azure::wanted(binding, self.reading, cluster);
+        let wanted = wanted.ok().flatten();
+        let mut azure = azure::plan(azure::Ground {
+            binding,
+            reading: self.reading,
+            wanted: wanted.as_ref(),
+            seen: cluster.azure.as_ref(),
+            shared: &cluster.azure_shared,
+            now,
+        });
+        if binding.spec.reconcile_policy == ReconcilePolicy::Plan {
+            outcome.plans_too(azure.planned());
+        }
+        let findings = self.findings(answer, &ground, &objects, &outcome, &azure, now);
+        azure.settle(&findings, wanted.is_some(), now);
         let summing = Summing {
             binding,
             stall: too_many.as_ref(),
@@ -198,7 +217,10 @@ impl Planning<'_> {
             uid(binding),
             interval,
             ended(&findings),
-            turns(&objects, &outcome, now),
+            turns(&objects, &outcome, now)
+                .into_iter()
+                .chain(azure.turns(cluster.azure.as_ref(), &findings, now))
+                .min(),
             now,
         );
         let applied = binding.spec.reconcile_policy == ReconcilePolicy::Apply;
@@ -211,6 +233,7 @@ impl Planning<'_> {
             answer,
             objects: &objects,
             outcome: &outcome,
+            azure: &azure,
             conditions,
             secrets: outcome.secrets.status(binding, cluster, now),
             promoted,
@@ -221,9 +244,11 @@ impl Planning<'_> {
         .status();
         let mut notes = if applied { moves } else { Vec::new() };
         notes.extend(outcome.secrets.notes(cluster));
+        notes.extend(azure.notes(cluster.azure.as_ref()));
         notes.extend(notes::changes(binding, &status));
         Plan {
             target: outcome.target,
+            azure,
             secrets: outcome.secrets.tasks(),
             status,
             notes,
@@ -237,6 +262,7 @@ impl Planning<'_> {
         ground: &Ground<'_>,
         objects: &Objects<'_>,
         outcome: &Outcome,
+        azure: &AzurePlan,
         now: Timestamp,
     ) -> Findings {
         let Input {
@@ -258,19 +284,25 @@ impl Planning<'_> {
         let vault = self.reading.host.split('.').next().unwrap_or_default();
         Findings {
             driver: driver(self.input),
-            identity: told(identity::finding(
-                binding,
-                self.reading,
-                answer,
-                as_operator,
-            )),
-            access: told(access::finding(
-                binding,
-                self.reading,
-                cluster,
-                answer,
-                as_operator,
-            )),
+            identity: azure.over_identity(
+                told(identity::finding(
+                    binding,
+                    self.reading,
+                    answer,
+                    as_operator,
+                )),
+                now,
+            ),
+            access: azure.over_access(
+                told(access::finding(
+                    binding,
+                    self.reading,
+                    cluster,
+                    answer,
+                    as_operator,
+                )),
+                now,
+            ),
             objects: if ground.answered {
                 Told::New(resolved::finding(objects, vault))
             } else {

@@ -1,5 +1,8 @@
 //! One binding's turn: look, ask the vault, plan, write, say so.
 
+mod farewell;
+mod provision;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +18,7 @@ use crate::events::Events;
 use crate::metrics::Ended;
 use crate::observed::{Answer, Cluster, Question};
 use crate::plan::{self, Input, Note, Plan, Stall, Target};
+use crate::provision::Provision;
 use crate::queue::{Class, Outcome};
 use crate::resolve::Resolver;
 use crate::secrets::Secrets;
@@ -33,6 +37,11 @@ pub(crate) struct Reconciler {
     pub(crate) writer: Writer,
     /// Absent if the operator writes no Kubernetes Secrets.
     pub(crate) secrets: Option<Secrets>,
+    pub(crate) provision: Provision,
+    /// The operator's own namespace.
+    pub(crate) namespace: String,
+    /// How long a deleted binding waits for what it made in Azure to be removed.
+    pub(crate) deletion_timeout: Duration,
     pub(crate) events: Events,
 }
 
@@ -74,11 +83,11 @@ impl Reconciler {
             ended: Ended::Gone,
             outcome: Outcome::Gone,
         };
-        let Some(binding) = self.view.bindings.get(name) else {
+        let Some(mut binding) = self.view.bindings.get(name) else {
             return Ok(gone);
         };
         if binding.metadata.deletion_timestamp.is_some() {
-            return Ok(gone);
+            return self.farewell(name, &binding).await;
         }
         let Some(mut cluster) = self.view.around(&binding) else {
             // The namespace goes, or is not known yet: the change of it is another turn.
@@ -94,7 +103,11 @@ impl Reconciler {
         }
         cluster.writes_secrets = self.secrets.is_some();
         let question = plan::question(&binding, &cluster);
+        if question.is_ok() {
+            binding = self.provide(name, binding, &mut cluster, class).await?;
+        }
         let answer = match &question {
+            Ok(_) if is_unfit_to_ask(&binding, &cluster) => Ok(Answer::NotAsked),
             Ok(question) => Ok(self.ask(&binding, &cluster, question, class).await),
             Err(stall) => Err(stall.clone()),
         };
@@ -111,6 +124,9 @@ impl Reconciler {
                 }
                 Err(error) => return self.refused(&binding, plan, error).await,
             }
+        }
+        if self.tidy(&binding, &mut cluster, &plan).await {
+            plan = planned(&binding, &cluster, &answer);
         }
         // Pods have the new versions to mount first: what a Secret lacks keeps none of them waiting.
         if let (Some(secrets), Ok(question)) = (&self.secrets, &question)
@@ -134,6 +150,7 @@ impl Reconciler {
             }
         }
         written |= said?;
+        self.let_go(name, &binding, &plan).await?;
         let ended = if written {
             Ended::Written
         } else {
@@ -233,6 +250,14 @@ fn not_applied(
         }
     }
     status
+}
+
+/// Whether Entra would refuse for a reason that is known.
+fn is_unfit_to_ask(binding: &VaultBinding, cluster: &Cluster) -> bool {
+    cluster.azure.is_some() && {
+        let unasked = Ok(Answer::NotAsked);
+        planned(binding, cluster, &unasked).azure.unfit_to_ask
+    }
 }
 
 fn planned(binding: &VaultBinding, cluster: &Cluster, answer: &Result<Answer, Stall>) -> Plan {

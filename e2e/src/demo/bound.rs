@@ -209,6 +209,8 @@ impl Operator {
             older_of_class: 0,
             target,
             mounts: Vec::new(),
+            azure: None,
+            azure_shared: std::collections::BTreeSet::new(),
             writes_secrets: false,
             secrets: BTreeMap::new(),
         };

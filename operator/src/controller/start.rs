@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client, ResourceExt as _};
@@ -10,7 +11,8 @@ use tracing::info;
 use url::Url;
 use vaultbind_crds::VaultBinding;
 use vaultbind_crds::binding::DeletionPolicy;
-use vaultbind_keyvault::metadata::{Metadata, MetadataOptions};
+use vaultbind_keyvault::management::{Management, ManagementOptions};
+use vaultbind_keyvault::metadata::{IdentitySource, Metadata, MetadataOptions};
 use vaultbind_keyvault::transport::{Proxy, Roots, TransportError, TransportOptions};
 use vaultbind_keyvault::{Limits, Transport};
 use vaultbind_telemetry::ports::PortError;
@@ -18,16 +20,22 @@ use vaultbind_telemetry::ports::PortError;
 use super::{BACKOFF, Lead, Operator, Run, triggers};
 use crate::apply::Writer;
 use crate::args::Args;
+use crate::azure;
+use crate::azure::book::Turns;
 use crate::cluster::{Change, Happening, Name, View};
 use crate::events::Events;
 use crate::health::{self, Readiness};
 use crate::lease::{Elector, Leadership};
 use crate::metrics::Metrics;
 use crate::plan;
+use crate::provision::{Issuer, Provision};
 use crate::queue::Queue;
 use crate::reconcile::Reconciler;
 use crate::resolve::{KubeTokens, Resolver, ResolverOptions};
 use crate::secrets::Secrets;
+
+/// How long one request to Resource Manager may take: two, one after the other, fit into a binding's turn.
+const AZURE_PATIENCE: Duration = Duration::from_secs(12);
 
 /// What an operator is built from: the command line, and how cluster and Azure are reached.
 #[derive(Debug)]
@@ -42,6 +50,27 @@ pub struct Config {
     pub roots: Roots,
     /// Stands in for the managed identity endpoint.
     pub imds: Option<Url>,
+    /// How fast federated credentials are written.
+    pub pace: Pace,
+}
+
+/// How fast federated credentials are written. The default is what Azure takes:
+/// <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Time between two writes to one identity.
+    pub identity: Duration,
+    /// Time between two writes in one subscription.
+    pub subscription: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            identity: Duration::from_secs(4),
+            subscription: Duration::from_millis(500),
+        }
+    }
 }
 
 impl Config {
@@ -59,6 +88,7 @@ impl Config {
             proxy: Proxy::Environment,
             roots: Roots::System,
             imds: None,
+            pace: Pace::default(),
         })
     }
 }
@@ -95,6 +125,7 @@ impl Operator {
             proxy,
             roots,
             imds,
+            pace,
         } = config;
         let timing = args.timing().map_err(StartError::Flags)?;
         let own = args.own_identity().map_err(StartError::Flags)?;
@@ -124,6 +155,19 @@ impl Operator {
                 ..Limits::default()
             },
         })?;
+        let azure = own.clone().map(|own| {
+            let source: Arc<dyn IdentitySource> = Arc::new(own);
+            let options = ManagementOptions {
+                request_timeout: AZURE_PATIENCE,
+                ..ManagementOptions::default()
+            };
+            azure::Client::new(Management::new(Arc::clone(&transport), source, options))
+        });
+        let provision = Provision::new(
+            azure,
+            Issuer::new(client.clone()),
+            Turns::new(pace.identity, pace.subscription),
+        );
         let resolver = Arc::new(Resolver::new(
             Metadata::new(transport, MetadataOptions::default()),
             Arc::new(KubeTokens::new(client.clone())),
@@ -150,10 +194,11 @@ impl Operator {
         view.watch(&client, &args.watch_namespaces);
         view.tell_of_kinds(listener);
 
+        let namespace = args.lease_namespace.as_deref();
+        let namespace = namespace.unwrap_or_else(|| client.default_namespace());
+        let namespace = namespace.to_owned();
         let elector = args.leader_elect.then(|| {
-            let namespace = args.lease_namespace.as_deref();
-            let namespace = namespace.unwrap_or_else(|| client.default_namespace());
-            let api: Api<Lease> = Api::namespaced(client.clone(), namespace);
+            let api: Api<Lease> = Api::namespaced(client.clone(), &namespace);
             Elector::new(api, args.lease_name.clone(), instance.clone(), timing)
         });
         let leadership = elector
@@ -177,6 +222,9 @@ impl Operator {
                 resolver,
                 writer,
                 secrets,
+                provision,
+                namespace,
+                deletion_timeout: args.azure_deletion_timeout,
                 events,
             },
             view,

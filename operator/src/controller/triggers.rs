@@ -13,6 +13,7 @@ use k8s_openapi::api::storage::v1::CSIDriver;
 use kube::ResourceExt as _;
 use kube::core::PartialObjectMeta;
 use vaultbind_crds::VaultBinding;
+use vaultbind_crds::status::AzureState;
 
 use crate::cluster::{Change, Happening, Name, View, is_default};
 use crate::plan::check_interval;
@@ -128,7 +129,9 @@ fn of_binding(change: &Change<VaultBinding>) -> Option<Class> {
     let requested = |binding: &VaultBinding| binding.annotations().get(CHECK_REQUESTED).cloned();
     let changed = before.metadata.uid != after.metadata.uid
         || before.metadata.generation != after.metadata.generation
-        || requested(before) != requested(after);
+        || requested(before) != requested(after)
+        // What it made in Azure goes with it.
+        || before.metadata.deletion_timestamp != after.metadata.deletion_timestamp;
     changed.then_some(Class::Asked)
 }
 
@@ -155,6 +158,9 @@ fn first_turn(
     overdue: Duration,
     now: Timestamp,
 ) -> (Class, Duration) {
+    if binding.metadata.deletion_timestamp.is_some() {
+        return (Class::Deadline, Duration::ZERO);
+    }
     let served = binding.status.as_ref().filter(|status| is_served(status));
     let Some(status) = served else {
         return (Class::NeverReady, Duration::ZERO);
@@ -162,7 +168,9 @@ fn first_turn(
     if status.observed_generation != binding.metadata.generation || is_asked(binding) {
         return (Class::Asked, Duration::ZERO);
     }
-    if !has_class {
+    // Something in Azure was under way.
+    let unsettled = (status.azure.iter()).any(|one| one.state != AzureState::Ready);
+    if !has_class || unsettled {
         return (Class::Deadline, Duration::ZERO);
     }
     let next = status

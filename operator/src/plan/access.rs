@@ -232,35 +232,14 @@ impl Subject<'_> {
             return BTreeSet::from(["Key Vault Reader"]);
         }
         let objects = self.binding.spec.objects.iter();
-        objects
-            .map(|object| match object.type_ {
-                ObjectType::Secret => "Key Vault Secrets User",
-                ObjectType::Key => "Key Vault Reader",
-                ObjectType::Certificate if object.parts() == [Part::Leaf] => "Key Vault Reader",
-                ObjectType::Certificate => "Key Vault Certificate User",
-            })
-            .collect()
+        objects.map(super::azure::least_role).collect()
     }
 
     /// Pods that mount prove that the identity may get.
     fn policy(&self, caller: &str, vault: &str, what: &str) -> Finding {
         let mounts = self.cluster.mounts.iter();
         let may_get = !self.as_operator && mounts.clone().any(|mount| !mount.objects.is_empty());
-        let kinds: BTreeSet<_> = (self.binding.spec.objects.iter())
-            .flat_map(|object| match object.type_ {
-                ObjectType::Secret => &["--secret-permissions get list"][..],
-                ObjectType::Key => &["--key-permissions get list"][..],
-                ObjectType::Certificate if object.parts() == [Part::Leaf] => {
-                    &["--certificate-permissions get list"][..]
-                }
-                ObjectType::Certificate => &[
-                    "--certificate-permissions get list",
-                    "--secret-permissions get list",
-                ][..],
-            })
-            .copied()
-            .collect();
-        let permissions = kinds.into_iter().collect::<Vec<_>>().join(" ");
+        let permissions = policy_permissions(self.binding);
         let remedy = format!("az keyvault set-policy --name {vault} --spn {caller} {permissions}");
         if may_get {
             Finding::no(
@@ -277,6 +256,25 @@ impl Subject<'_> {
             )
         }
     }
+}
+
+/// What an access policy must permit for the objects of a binding.
+pub(super) fn policy_permissions(binding: &VaultBinding) -> String {
+    let kinds: BTreeSet<_> = (binding.spec.objects.iter())
+        .flat_map(|object| match object.type_ {
+            ObjectType::Secret => &["--secret-permissions get list"][..],
+            ObjectType::Key => &["--key-permissions get list"][..],
+            ObjectType::Certificate if object.parts() == [Part::Leaf] => {
+                &["--certificate-permissions get list"][..]
+            }
+            ObjectType::Certificate => &[
+                "--certificate-permissions get list",
+                "--secret-permissions get list",
+            ][..],
+        })
+        .copied()
+        .collect();
+    kinds.into_iter().collect::<Vec<_>>().join(" ")
 }
 
 fn error<T>(result: &Result<T, Arc<ListError>>) -> Option<&ListError> {

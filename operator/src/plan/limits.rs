@@ -133,7 +133,7 @@ fn names(
     Ok(())
 }
 
-fn listed(names: &[String]) -> String {
+pub(super) fn listed(names: &[String]) -> String {
     const MOST: usize = 5;
     let mut text = names
         .iter()
@@ -148,7 +148,7 @@ fn listed(names: &[String]) -> String {
 }
 
 /// Whether a text is of a pattern in which `*` stands for any characters. Case does not matter.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let mut pieces = pattern.split('*');
     let lower = text.to_ascii_lowercase();
     let first = pieces.next().unwrap_or_default().to_ascii_lowercase();

@@ -205,6 +205,15 @@ impl Ground<'_> {
     }
 }
 
+impl Outcome {
+    /// More would be done elsewhere.
+    pub(super) fn plans_too(&mut self, more: Vec<PlannedChange>) {
+        self.complete &= more.is_empty();
+        self.planned.extend(more);
+        self.planned.truncate(MOST_PLANNED);
+    }
+}
+
 /// The schema's bound.
 const MOST_PLANNED: usize = 500;
 

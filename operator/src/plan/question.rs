@@ -7,6 +7,7 @@ use vaultbind_crds::binding::ReconcilePolicy;
 use vaultbind_crds::class::{Budgets, Detection};
 use vaultbind_keyvault::VersionId;
 
+use super::azure::{self, Wanted};
 use super::pins::Pins;
 use super::reading::{Reading, What, key};
 use super::reason::{Reason, Stall};
@@ -31,6 +32,7 @@ pub fn question(binding: &VaultBinding, cluster: &Cluster) -> Result<Question, S
         limits::check(class, binding, &reading, cluster)?;
     }
     dialect::check(binding, &reading)?;
+    azure::wanted(binding, &reading, cluster)?;
 
     let budgets = class.map_or_else(Budgets::default, |class| class.spec.budgets.clone());
     let caller = match class.map(|class| class.spec.detection) {
@@ -76,6 +78,12 @@ pub fn question(binding: &VaultBinding, cluster: &Cluster) -> Result<Question, S
         selections,
         requests_per_second: u32::try_from(budgets.vault_requests_per_second).unwrap_or(1),
     })
+}
+
+/// What the binding wants in Azure, as far as its class admits it.
+pub fn wanted(binding: &VaultBinding, cluster: &Cluster) -> Option<Wanted> {
+    let reading = Reading::of(binding).ok()?;
+    azure::wanted(binding, &reading, cluster).ok().flatten()
 }
 
 /// The versions that matter whether or not they are the newest: those that are pinned, were pinned before,

@@ -84,7 +84,18 @@ reasons! {
     UnknownClient [IdentityReady] "The tenant has no application with the client id."
     UnknownTenant [IdentityReady] "Entra does not know the tenant."
     IdentityRefused [IdentityReady] "Entra refused for another reason."
-    OperatorIdentity [AccessReady] "The operator itself gets no token, and the class has it ask as itself."
+    OperatorIdentity [IdentityReady, AccessReady] "The operator itself gets no token, and the class has it ask as itself, or the binding has it make something in Azure."
+
+    // What the operator makes in Azure.
+    Provisioning [IdentityReady, AccessReady] "The operator makes the federated credential or the role assignments, or waits to."
+    Propagating [IdentityReady, AccessReady] "What the operator made is so new that Azure may not have told it to all its parts; the message says since when and until when it is waited for."
+    LimitReached [IdentityReady] "The identity has the 20 federated credentials that it can have."
+    IdentityNotFound [IdentityReady, AccessReady] "Azure has no identity of the resource id."
+    ClientMismatch [IdentityReady, AccessReady] "The identity of the resource id has another client id than the binding says."
+    AzureForbidden [IdentityReady, AccessReady] "Azure does not let the operator look or change something there."
+    AzureRefused [IdentityReady, AccessReady] "Azure refuses a request of the operator for another reason."
+    RoleNotFound [AccessReady] "Azure has no role of the name."
+    VaultMismatch [AccessReady] "The resource id is that of another vault than `spec.vault`."
 
     // The vault.
     RoleMissing [AccessReady] "No role lets the caller list versions."
@@ -93,12 +104,12 @@ reasons! {
     AccessRefused [AccessReady] "The vault refused the caller (HTTP 403) for a reason that is not known here."
     Firewall [AccessReady] "The vault's firewall does not admit the cluster."
     PrivateOnly [AccessReady] "The vault admits private endpoints only."
-    VaultNotFound [AccessReady] "The name of the vault has no address."
-    TenantMismatch [AccessReady] "The vault belongs to another tenant than the token."
+    VaultNotFound [AccessReady] "The name of the vault has no address, or Azure has no vault of the resource id."
+    TenantMismatch [IdentityReady, AccessReady] "The vault belongs to another tenant than the token, or the identity to another than the vault."
     TokenRejected [AccessReady] "The vault did not accept the token."
     VaultFailing [AccessReady] "The vault fails (HTTP 5xx)."
     VaultRefused [AccessReady] "The vault refused the request, or its answer cannot be read."
-    Unreachable [IdentityReady, AccessReady, SecretsSynced] "There is no answer from Entra or from the vault."
+    Unreachable [IdentityReady, AccessReady, SecretsSynced] "There is no answer from Entra, from the vault or from Azure Resource Manager."
     TooManyRequests [IdentityReady, AccessReady, Throttled] "Entra or the vault answers HTTP 429."
 
     // The objects.
@@ -124,6 +135,8 @@ reasons! {
     NamespaceNotAllowed [Stalled] "The class does not admit the namespace."
     VaultNotAllowed [Stalled] "The class does not admit the vault."
     ObjectNameNotAllowed [Stalled] "The class does not admit the name of an object, or not all names of a selection."
+    IdentityNotAllowed [Stalled] "The class does not admit the managed identity, or there is no class."
+    RoleNotAllowed [Stalled] "The class does not admit the Azure role."
     TooManyBindings [Stalled] "The namespace has more bindings of the class than the class admits."
     UnsupportedByProvider [Stalled] "The provider that `spec.provider` names does not understand a field of the binding."
     InvalidSpec [Stalled] "A field has a value that the API server should have refused."
@@ -186,11 +199,19 @@ pub enum Event {
     SecretsNotSynced,
     /// The binding was deleted while pods mount its files.
     DeletedWhileMounted,
+    /// Federated credentials or role assignments were made.
+    AccessMade,
+    /// Federated credentials or role assignments were removed.
+    AccessRemoved,
+    /// A deleted binding waits for what it made in Azure to be removed.
+    RemovalDelayed,
+    /// Something in Azure could not be removed with its binding.
+    OrphansLeft,
 }
 
 impl Event {
     /// Every event there is.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::Pinned,
         Self::Promoted,
         Self::Unpinned,
@@ -205,6 +226,10 @@ impl Event {
         Self::SecretsDeleted,
         Self::SecretsNotSynced,
         Self::DeletedWhileMounted,
+        Self::AccessMade,
+        Self::AccessRemoved,
+        Self::RemovalDelayed,
+        Self::OrphansLeft,
     ];
 
     /// The reason of the event.
@@ -224,6 +249,10 @@ impl Event {
             Self::SecretsDeleted => "SecretsDeleted",
             Self::SecretsNotSynced => "SecretsNotSynced",
             Self::DeletedWhileMounted => "DeletedWhileMounted",
+            Self::AccessMade => "AccessMade",
+            Self::AccessRemoved => "AccessRemoved",
+            Self::RemovalDelayed => "RemovalDelayed",
+            Self::OrphansLeft => "OrphansLeft",
         }
     }
 
@@ -236,6 +265,8 @@ impl Event {
                 | Self::AccessRestored
                 | Self::SecretsWritten
                 | Self::SecretsDeleted
+                | Self::AccessMade
+                | Self::AccessRemoved
         )
     }
 
@@ -259,6 +290,16 @@ impl Event {
             }
             Self::SecretsDeleted => "Kubernetes Secrets that are no longer wanted were deleted.",
             Self::SecretsNotSynced => "Kubernetes Secrets are not as wanted.",
+            Self::AccessMade => "Federated credentials or role assignments were made.",
+            Self::AccessRemoved => "Federated credentials or role assignments were removed.",
+            Self::RemovalDelayed => {
+                "A deleted binding waits for what it made in Azure to be removed; it goes without that after \
+                 `operator.azure.deletionTimeout`."
+            }
+            Self::OrphansLeft => {
+                "The binding was deleted and something that it had made in Azure could not be removed; it is \
+                 in the list of orphans."
+            }
             Self::DeletedWhileMounted => {
                 "The binding was deleted while pods mount its SecretProviderClass; what follows for them."
             }

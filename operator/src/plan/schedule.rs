@@ -82,7 +82,7 @@ fn later(now: Timestamp, seconds: i64) -> Timestamp {
 
 /// A number from 0 to below 1, always the same for the same text and evenly spread (FNV-1a, its bits
 /// mixed once more).
-fn fraction(text: &str) -> f64 {
+pub fn fraction(text: &str) -> f64 {
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use vaultbind_crds::binding::ReconcilePolicy;
 use vaultbind_crds::status::{
-    IdentityStatus, ObjectStatus, PodCount, RotationStatus, SecretStatus, Summary,
+    AzureResource, IdentityStatus, ObjectStatus, PodCount, RotationStatus, SecretStatus, Summary,
 };
 use vaultbind_crds::{GoDuration, VaultBinding, VaultBindingStatus};
 use vaultbind_keyvault::text::printable;
 
+use super::azure::AzurePlan;
 use super::objects::Objects;
 use super::outcome::{Outcome, Shown};
 use super::pods;
@@ -30,6 +32,7 @@ pub(super) struct Parts<'a> {
     pub(super) answer: &'a Answer,
     pub(super) objects: &'a Objects<'a>,
     pub(super) outcome: &'a Outcome,
+    pub(super) azure: &'a AzurePlan,
     pub(super) conditions: Vec<Condition>,
     pub(super) secrets: Vec<SecretStatus>,
     pub(super) promoted: bool,
@@ -44,6 +47,7 @@ impl Parts<'_> {
         VaultBindingStatus {
             observed_generation: self.binding.metadata.generation,
             identity: Some(self.identity()),
+            azure: self.azure(),
             objects: self.objects(&counts),
             secrets: self.secrets.clone(),
             rotation: Some(self.rotation()),
@@ -76,6 +80,15 @@ impl Parts<'_> {
             .collect()
     }
 
+    /// Nothing is made with the policy Plan, so nothing is written down to be removed.
+    fn azure(&self) -> Vec<AzureResource> {
+        if self.binding.spec.reconcile_policy == ReconcilePolicy::Apply {
+            return self.azure.resources.clone();
+        }
+        let before = self.binding.status.as_ref();
+        before.map_or_else(Vec::new, |status| status.azure.clone())
+    }
+
     fn identity(&self) -> IdentityStatus {
         let binding = self.binding;
         let before = binding
@@ -101,6 +114,12 @@ impl Parts<'_> {
                 .or_else(|| before.and_then(|before| before.issuer.clone())),
             audience: told(subject.map(|s| &s.audience), 253)
                 .or_else(|| Some(self.reading.audience.as_str().to_owned())),
+            principal_id: (self.azure.principal.clone())
+                .map(|principal| printable(&principal, 36))
+                .or_else(|| before.and_then(|before| before.principal_id.clone())),
+            credentials: (self.azure.credentials)
+                .and_then(|count| i32::try_from(count).ok())
+                .or_else(|| before.and_then(|before| before.credentials)),
             last_verified: verified
                 .or_else(|| before.and_then(|before| before.last_verified.clone())),
         }

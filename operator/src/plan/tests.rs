@@ -137,6 +137,8 @@ impl Scene {
                 older_of_class: 0,
                 target: None,
                 mounts: Vec::new(),
+                azure: None,
+                azure_shared: std::collections::BTreeSet::new(),
                 writes_secrets: true,
                 secrets: BTreeMap::new(),
             },

@@ -116,6 +116,7 @@ async fn operator(server: &ApiServer, azure: &Azure) -> Operator {
         proxy: Proxy::Fixed(format!("http://{}", azure.proxy_addr())),
         roots: Roots::Fixed(vec![ca]),
         imds: None,
+        pace: vaultbind_operator::controller::Pace::default(),
     })
     .await
     .unwrap()

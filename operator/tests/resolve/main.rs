@@ -8,6 +8,7 @@
     clippy::indexing_slicing
 )]
 
+mod azure;
 mod failures;
 mod hostile;
 mod identities;

@@ -162,6 +162,8 @@ fn nothing() -> Cluster {
         older_of_class: 0,
         target: None,
         mounts: Vec::new(),
+        azure: None,
+        azure_shared: BTreeSet::new(),
         writes_secrets: true,
         secrets: BTreeMap::new(),
     }

@@ -105,6 +105,16 @@ fn a_new_leader_begins_with_what_is_not_served_and_leaves_what_is_to_its_time() 
         (Class::Deadline, Duration::ZERO),
         "its class is gone"
     );
+    for (state, expected) in [
+        ("Ready", Class::Periodic),
+        ("Propagating", Class::Deadline),
+        ("Removing", Class::Deadline),
+    ] {
+        let mut patch = soon.clone();
+        let kept = json!({"id": "/subscriptions/1", "kind": "RoleAssignment", "state": state});
+        patch["status"]["azure"] = json!([kept]);
+        assert_eq!(turn(&patch, true).0, expected, "{state} in Azure");
+    }
     for (asked, expected) in [
         ("2026-01-01T11:59:30Z", Class::Asked),
         ("2026-01-01T11:58:00Z", Class::Periodic),
