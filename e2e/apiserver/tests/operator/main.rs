@@ -13,6 +13,7 @@
 )]
 
 mod audit;
+mod azure;
 mod doctor;
 mod leaders;
 mod pins;

@@ -20,7 +20,7 @@ use crate::site::{Site, logs};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 const ROLE: &str = "Key Vault Secrets User";
-const OPERATOR: (&str, &str) = ("kube-system", "vaultbind-operator");
+pub(crate) const OPERATOR: (&str, &str) = ("kube-system", "vaultbind-operator");
 
 /// A site with what the chart installs for the operator, with these values.
 async fn site(audit: Audit, values: &Value) -> Site {
@@ -36,7 +36,7 @@ async fn site(audit: Audit, values: &Value) -> Site {
 pub(crate) async fn operator(site: &Site, name: &str, arguments: &[&str]) -> Operator {
     let (namespace, account) = OPERATOR;
     let token = site.server.token(namespace, account).await.unwrap();
-    let kubeconfig = site.server.kubeconfig_with(account, &token).unwrap();
+    let kubeconfig = site.server.kubeconfig_with(name, &token).unwrap();
     let mut all = vec!["--lease-namespace", namespace, "--lease-name", account];
     all.extend(arguments);
     site.operator_of(name, &kubeconfig, &all).await

@@ -2,6 +2,7 @@
 //! the identity may use. All of them have names that nothing else has.
 
 mod reading;
+mod unprovisioned;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -26,6 +27,7 @@ use vaultbind_operator::secrets_store::SecretProviderClass;
 use vaultbind_proto::MountResponse;
 
 pub(crate) use reading::{condition, is_observed, is_ready, message, pinned, versions};
+pub(crate) use unprovisioned::{SUBSCRIPTION, guid};
 
 use crate::site::{Shared, Site, logs, shared};
 
@@ -437,7 +439,7 @@ pub(crate) fn now() -> i64 {
     i64::try_from(since.as_secs()).unwrap()
 }
 
-async fn account(client: &Client, namespace: &str, name: &str) {
+pub(crate) async fn account(client: &Client, namespace: &str, name: &str) {
     let account: ServiceAccount =
         serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
     let api = Api::namespaced(client.clone(), namespace);

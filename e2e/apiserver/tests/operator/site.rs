@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use vaultbind_apiserver::{
     ApiServer, Audit, ISSUER, driver, enforced, folder, install, manifest, operator_rights,
@@ -14,7 +14,7 @@ use vaultbind_e2e::leaks::LogFolder;
 use vaultbind_e2e::operator::{Launch, Operator, program};
 use vaultbind_e2e::stage::{AUDIENCE, Stage, TENANT};
 
-use crate::policies;
+use crate::{azure, policies};
 
 /// Where operators keep their Lease.
 pub(crate) const SYSTEM: &str = "vaultbind-system";
@@ -107,6 +107,71 @@ pub(crate) async fn shared_with_secrets() -> &'static Shared {
     SHARED.get_or_init(|| start("operator-secrets", true)).await
 }
 
+/// The site of bindings that want something in Azure: all that the chart installs for the operator.
+pub(crate) async fn shared_with_azure() -> &'static Shared {
+    static SHARED: tokio::sync::OnceCell<Shared> = tokio::sync::OnceCell::const_new();
+    let start = || start_with_azure("operator-azure", json!({}), &[]);
+    SHARED.get_or_init(start).await
+}
+
+/// The same without the policy of class limits, so that the operator's own check of them is seen, and with an
+/// operator that gives up as soon as it may.
+pub(crate) async fn shared_with_azure_and_no_limits() -> &'static Shared {
+    static SHARED: tokio::sync::OnceCell<Shared> = tokio::sync::OnceCell::const_new();
+    let values = json!({"policies": {"classLimits": false}});
+    let hasty = &["--azure-deletion-timeout=1m"];
+    let start = || start_with_azure("operator-no-limits", values, hasty);
+    SHARED.get_or_init(start).await
+}
+
+async fn start_with_azure(
+    name: &'static str,
+    values: Value,
+    more: &'static [&'static str],
+) -> Shared {
+    let start = async move {
+        let site = azure_site(&values).await;
+        let flags = azure::identity_flags(&site, name).await;
+        let flags = flags.iter().map(String::as_str).chain(more.iter().copied());
+        let flags: Vec<&str> = flags.collect();
+        let operator = policies::operator(&site, name, &flags).await;
+        Shared {
+            site,
+            operator,
+            reads_values: false,
+        }
+    };
+    runtime().spawn(start).await.unwrap()
+}
+
+/// A site whose Azure knows an operator with the documented roles.
+pub(crate) async fn azure_site(values: &Value) -> Site {
+    let site = Site::start(Audit::None).await;
+    // Long enough to be seen, short enough not to be waited for.
+    let settings =
+        json!({"credentialPropagation": 2, "rolePropagation": 2, "principalPropagation": 0});
+    let seed = azure::operator_seed(&settings);
+    site.stage
+        .azure
+        .seed(&serde_json::from_value(seed).unwrap())
+        .unwrap();
+    let templates = [
+        "templates/operator/rbac.yaml",
+        "templates/operator/policies.yaml",
+        "templates/operator/orphans.yaml",
+    ];
+    let manifests = rendered(values, &templates).await.unwrap();
+    manifest(&site.server, &manifests).await.unwrap();
+    enforced(&site.server).await.unwrap();
+    site
+}
+
+/// What serves must not end with the runtime of the test that happens to be the first.
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| Runtime::new().unwrap())
+}
+
 /// What the chart installs for the operator, but for the limits of classes, so that the operator's own
 /// check of them is seen.
 async fn as_installed(site: &Site) {
@@ -121,9 +186,6 @@ async fn as_installed(site: &Site) {
 }
 
 async fn start(name: &'static str, reads_values: bool) -> Shared {
-    // What serves must not end with the runtime of the test that happens to be the first.
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    let runtime = RUNTIME.get_or_init(|| Runtime::new().unwrap());
     let start = async move {
         let site = Site::start(Audit::None).await;
         let operator = if reads_values {
@@ -138,7 +200,7 @@ async fn start(name: &'static str, reads_values: bool) -> Shared {
             reads_values,
         }
     };
-    runtime.spawn(start).await.unwrap()
+    runtime().spawn(start).await.unwrap()
 }
 
 /// The folder of this run's logs; those of the run before are removed.
