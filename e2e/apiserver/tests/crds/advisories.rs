@@ -7,9 +7,13 @@ use crate::bounds::put;
 use crate::fixture::{Kind, causes};
 use crate::schema::{Step, nodes};
 
-/// Texts that are compared and are nothing else: values of tags with those in the vault, and the origin of a
-/// key of a Secret with the names of the binding's own objects.
-const COMPARED: [&str; 2] = ["spec.objects.select.tags", "spec.secrets.data.from"];
+/// Texts that are compared and are nothing else: values of tags with those in the vault, the origin of a
+/// key of a Secret with the names of the binding's own objects, and roles with those that a class admits.
+const COMPARED: [&str; 3] = [
+    "spec.objects.select.tags",
+    "spec.secrets.data.from",
+    "spec.access.roleAssignment.roleNames",
+];
 
 /// The paths of all texts that teams write, that take this one and do more than compare it.
 async fn takers(text: &str) -> Vec<String> {

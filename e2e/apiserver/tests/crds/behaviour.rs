@@ -78,6 +78,32 @@ async fn defaults_reach_into_what_is_said_in_part() {
 }
 
 #[tokio::test]
+async fn what_is_made_in_azure_goes_with_the_binding_unless_it_says_otherwise() {
+    let group =
+        "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/payments/providers";
+    let identity = format!("{group}/Microsoft.ManagedIdentity/userAssignedIdentities/payments");
+    let vault = format!("{group}/Microsoft.KeyVault/vaults/kv-payments-prod");
+    let object = merged(
+        Kind::Binding.minimal("provisioned"),
+        &json!({"spec": {
+            "identity": {"federatedCredential": {"identityResourceID": identity}},
+            "access": {"roleAssignment": {"vaultResourceID": vault}},
+        }}),
+    );
+    let spec = &create(Kind::Binding, &object).await["spec"];
+    assert_eq!(
+        spec["identity"]["federatedCredential"],
+        json!({"identityResourceID": identity, "deletionPolicy": "Delete"})
+    );
+    assert_eq!(
+        spec["access"],
+        json!({"roleAssignment": {
+            "vaultResourceID": vault, "scope": "Vault", "deletionPolicy": "Delete",
+        }})
+    );
+}
+
+#[tokio::test]
 async fn an_empty_class_gets_every_default() {
     let class = create(Kind::Class, &Kind::Class.minimal("empty")).await;
     let spec = json!({

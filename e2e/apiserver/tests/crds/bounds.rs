@@ -117,7 +117,7 @@ fn distinct(schema: &Value, at: usize) -> Value {
         );
     }
     let mut entry = smallest(schema);
-    for key in ["name", "key", "type"] {
+    for key in ["name", "key", "type", "id"] {
         // What is an enumeration or a condition's type need not differ in vain.
         if schema["properties"][key]["type"] == "string"
             && schema["properties"][key]["enum"].is_null()

@@ -5,7 +5,7 @@ use vaultbind_kubectl::lint::{self, Lint};
 
 use crate::fixture::{Kind, causes};
 use crate::rules::{Row, object};
-use crate::tables;
+use crate::tables::{self, azure::roles};
 
 fn findings(lint: &Lint, kind: Kind, object: &Value) -> Vec<lint::Finding> {
     let kind = match kind {
@@ -59,6 +59,14 @@ fn malformed() -> Vec<(Kind, Value)> {
         json!({"objects": [{"name": "a", "type": "Certificate", "parts": ["Leaf", "Leaf"]}]}),
         json!({"reconcilePolicy": "apply"}),
         json!({"vaultClassName": ""}),
+        json!({"identity": {"federatedCredential": {}}}),
+        json!({"access": {"roleAssignment": {}}}),
+        roles(&json!({"roleNames": []})),
+        roles(&json!({"roleNames": [""]})),
+        roles(&json!({"roleNames": ["a", "a"]})),
+        roles(&json!({"roleNames": ["a", "b", "c", "d", "e", "f"]})),
+        roles(&json!({"scope": "object"})),
+        roles(&json!({"deletionPolicy": "Keep"})),
     ];
     let class = [
         json!({"vaults": "kv-*"}),
@@ -67,6 +75,8 @@ fn malformed() -> Vec<(Kind, Value)> {
         json!({"budgets": {"vaultRequestsPerSecond": 1.5}}),
         json!({"detection": "operator"}),
         json!({"namespaceSelector": {"matchLabels": {"a": 1}}}),
+        json!({"identities": [""]}),
+        json!({"roleNames": ["a", "a"]}),
     ];
     let of = |kind| move |patch| (kind, patch);
     let binding = binding.into_iter().map(of(Kind::Binding));

@@ -1,5 +1,6 @@
-//! Objects as the first schema of the version let people and the operator write them. Later schemas of the
-//! same version must take all of them as they are, so what is in the folder `stored` never changes.
+//! Objects as the schemas of the version let people and the operator write them, from the first on. Later
+//! schemas of the same version must take all of them as they are, so what is in the folder `stored` never
+//! changes.
 
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use serde::Serialize;
@@ -38,7 +39,16 @@ fn through_types<T: Serialize + DeserializeOwned>(object: &Value) -> Value {
 
 #[tokio::test]
 async fn a_binding_of_the_first_schema_is_kept_as_it_is_and_so_is_its_status() {
-    let object = stored("binding");
+    keeps_binding("binding").await;
+}
+
+#[tokio::test]
+async fn a_binding_with_something_in_azure_is_kept_as_it_is_and_so_is_its_status() {
+    keeps_binding("provisioned").await;
+}
+
+async fn keeps_binding(file: &str) {
+    let object = stored(file);
     let back = there_and_back(Kind::Binding, &object).await;
     assert_eq!(back["spec"], object["spec"]);
     assert_eq!(back["status"], object["status"]);
@@ -48,16 +58,23 @@ async fn a_binding_of_the_first_schema_is_kept_as_it_is_and_so_is_its_status() {
     // Whoever changes it next is not held up by what is there.
     let patch = Patch::Merge(json!({"spec": {"rotation": {"checkInterval": "3m"}}}));
     let api = Kind::Binding.api().await;
-    let patched = api
-        .patch("stored", &PatchParams::default(), &patch)
-        .await
-        .unwrap();
-    assert_eq!(patched.data["status"], object["status"]);
+    let name = object["metadata"]["name"].as_str().unwrap();
+    let patched = api.patch(name, &PatchParams::default(), &patch).await;
+    assert_eq!(patched.unwrap().data["status"], object["status"]);
 }
 
 #[tokio::test]
 async fn a_class_of_the_first_schema_is_kept_as_it_is() {
-    let object = stored("class");
+    keeps_class("class").await;
+}
+
+#[tokio::test]
+async fn a_class_that_lets_bindings_change_azure_is_kept_as_it_is() {
+    keeps_class("provisioning").await;
+}
+
+async fn keeps_class(file: &str) {
+    let object = stored(file);
     let back = there_and_back(Kind::Class, &object).await;
     assert_eq!(back["spec"], object["spec"]);
     assert_eq!(through_types::<VaultClass>(&back)["spec"], object["spec"]);

@@ -1,5 +1,6 @@
 //! Good and bad examples of each rule.
 
+pub(crate) mod azure;
 mod objects;
 pub(crate) mod secrets;
 
@@ -49,6 +50,7 @@ pub(crate) fn binding() -> Vec<Row> {
         rest(),
         objects::rows(),
         secrets::rows(),
+        azure::binding(),
     ]
     .concat()
 }
@@ -306,6 +308,7 @@ pub(crate) fn class() -> Vec<Row> {
                 demand(json!({"key": "a", "operator": "Exists", "values": ["b"]})),
             ],
         ),
+        azure::class(),
     ]
     .concat()
 }
