@@ -3,6 +3,7 @@
 
 mod selector;
 
+use kube::core::Rule;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use crate::binding::rotation::{
     DEFAULT_CHECK_INTERVAL, LONGEST_CHECK_INTERVAL, SHORTEST_CHECK_INTERVAL,
 };
 use crate::duration::{self, GoDuration};
+use crate::rules::quoted;
 
 /// What is allowed and preset.
 #[derive(CustomResource, KubeSchema, Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
@@ -98,12 +100,7 @@ pub struct VaultClassSpec {
     #[schemars(length(max = 100), inner(length(min = 1, max = 400)))]
     #[x_kube(
         merge_strategy = ListMerge::Set,
-        validation = Rule::new(
-            r"self.all(id, id.lowerAscii().matches('^/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft[.]managedidentity/userassignedidentities/[^/]+$'))"
-        ).message(
-            "must be resource ids of user assigned managed identities, or patterns for them: \
-             /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{namespace}-*"
-        )
+        validation = patterns_of_identities()
     )]
     pub identities: Option<Vec<String>>,
 
@@ -134,6 +131,20 @@ pub struct VaultClassSpec {
     /// What bindings leave open.
     #[serde(default)]
     pub defaults: Defaults,
+}
+
+/// Patterns that an identity's resource id can be of, in which nothing has a meaning in a regular expression but
+/// dots, parentheses and stars: a policy makes them one.
+fn patterns_of_identities() -> Rule {
+    const PART: &str = r"([\pL\pN_.()*-]|\{namespace\})+";
+    let pattern = format!(
+        "^(?i:/subscriptions/){PART}(?i:/resourceGroups/){PART}\
+         (?i:/providers/Microsoft[.]ManagedIdentity/userAssignedIdentities/){PART}$"
+    );
+    Rule::new(format!("self.all(id, id.matches({}))", quoted(&pattern))).message(
+        "must be resource ids of user assigned managed identities, or patterns for them: \
+         /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{namespace}-*",
+    )
 }
 
 /// Who lists the versions in a vault.
