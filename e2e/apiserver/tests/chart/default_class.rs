@@ -5,7 +5,11 @@ use serde_json::{Value, json};
 use vaultbind_apiserver::{ApiServer, helm, manifest};
 
 /// helm with a release of the chart; what it says.
-async fn release(server: &ApiServer, verb: &str, more: &[&str]) -> Result<String, String> {
+pub(crate) async fn release(
+    server: &ApiServer,
+    verb: &str,
+    more: &[&str],
+) -> Result<String, String> {
     let mut command = helm().await.unwrap();
     command.env("KUBECONFIG", server.kubeconfig());
     // Discovery is cached in the home folder otherwise, by host and port.

@@ -12,5 +12,6 @@
 
 mod default_class;
 mod dry_run;
+mod orphans;
 mod pod_security;
 mod site;

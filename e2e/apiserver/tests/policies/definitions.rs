@@ -34,7 +34,7 @@ async fn every_policy_compiles_and_knows_the_fields_it_asks_for() {
         .iter()
         .filter(|name| name.starts_with("vaultbind-") && !name.contains("-test-"))
         .collect();
-    assert_eq!(ours.len(), 11, "{ours:?}");
+    assert_eq!(ours.len(), 14, "{ours:?}");
     for name in ours {
         assert_eq!(warnings(name).await, [""; 0], "{name}");
     }

@@ -12,9 +12,11 @@
 )]
 
 mod actor;
+mod bindings;
 mod classes;
 mod costs;
 mod definitions;
+mod identities;
 mod limits;
 mod mounts;
 mod order;

@@ -33,7 +33,8 @@ impl Site {
         let server = ApiServer::start().await.unwrap();
         install(&server, &folder()).await.unwrap();
         driver(&server, "api://AzureADTokenExchange").await.unwrap();
-        let chart = ["rbac", "policies"].map(|name| format!("templates/operator/{name}.yaml"));
+        let chart =
+            ["rbac", "orphans", "policies"].map(|name| format!("templates/operator/{name}.yaml"));
         let chart = chart.each_ref().map(String::as_str);
         let values = json!({"policies": {"restoreUsers": [RESTORER]}});
         let chart = rendered(&values, &chart).await.unwrap();
