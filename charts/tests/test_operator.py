@@ -33,7 +33,7 @@ EVERYTHING = {
         "serviceAccount": {"annotations": {"a": "b"}},
         "watchNamespaces": ["payments", "shop"],
         "aggregateRoles": False,
-        "azure": {"clientID": CLIENT, "tenantID": "contoso.onmicrosoft.com"},
+        "azure": {"clientID": CLIENT, "tenantID": "contoso.onmicrosoft.com", "deletionTimeout": "24h"},
         "allowVaultHosts": ["kv.corp.example"],
         "workers": 32,
         "vault": {"concurrency": 4, "tryTimeout": "2s"},
@@ -108,6 +108,7 @@ class Arguments(unittest.TestCase):
             f"--azure-client-id={CLIENT}",
             "--azure-tenant-id=contoso.onmicrosoft.com",
             "--azure-token-file=/var/run/secrets/vaultbind/azure/token",
+            "--azure-deletion-timeout=24h",
             "--kubernetes-secrets=false",
             "--binding-metrics=false",
             "--lease-name=vaultbind-vb-operator",
@@ -119,10 +120,12 @@ class Arguments(unittest.TestCase):
 
 
 def rules(role):
-    """(group, resource) -> verbs."""
+    """(group, resource) -> verbs; (None, path) of what is no resource."""
     found = {}
     for rule in role["rules"]:
-        for group in rule["apiGroups"]:
+        for path in rule.get("nonResourceURLs", []):
+            found.setdefault((None, path), set()).update(rule["verbs"])
+        for group in rule.get("apiGroups", []):
             for resource in rule["resources"]:
                 found.setdefault((group, resource), set()).update(rule["verbs"])
     return found
@@ -207,7 +210,8 @@ class Objects(unittest.TestCase):
                          [{"name": "azure-token", "mountPath": "/var/run/secrets/vaultbind/azure", "readOnly": True}])
         # Without a tenant it is one of the node's.
         rendered = operator(azure={"clientID": CLIENT})
-        self.assertEqual([a for a in rendered.args if "azure" in a], [f"--azure-client-id={CLIENT}"])
+        self.assertEqual([a for a in rendered.args if "azure" in a],
+                         [f"--azure-client-id={CLIENT}", "--azure-deletion-timeout=10m"])
         self.assertEqual(rendered.volumes, {})
 
     def test_the_pod_monitor_selects_the_pods(self):
@@ -235,9 +239,10 @@ class Rights(unittest.TestCase):
         ("vaultbind.dev", "vaultclasses"): {"get", "list", "watch"},
         ("", "namespaces"): {"get", "list", "watch"},
         ("storage.k8s.io", "csidrivers"): {"get", "list", "watch"},
+        (None, "/.well-known/openid-configuration"): {"get"},
     }
     NAMESPACED = {
-        ("vaultbind.dev", "vaultbindings"): {"get", "list", "watch"},
+        ("vaultbind.dev", "vaultbindings"): {"get", "list", "watch", "patch"},
         ("vaultbind.dev", "vaultbindings/status"): {"patch"},
         ("secrets-store.csi.x-k8s.io", "secretproviderclasses"): {"get", "list", "watch", "create", "patch"},
         ("secrets-store.csi.x-k8s.io", "secretproviderclasspodstatuses"): {"get", "list", "watch"},
@@ -262,7 +267,10 @@ class Rights(unittest.TestCase):
     def test_it_has_exactly_these(self):
         self.assertEqual(self.granted(operator()), {
             None: {**self.CLUSTER, **self.NAMESPACED},
-            "kube-system": {("coordination.k8s.io", "leases"): {"create", "get", "update"}},
+            "kube-system": {
+                ("coordination.k8s.io", "leases"): {"create", "get", "update"},
+                ("", "configmaps"): {"get", "patch"},
+            },
         })
 
     def test_with_watched_namespaces_it_has_none_in_others(self):
@@ -275,21 +283,31 @@ class Rights(unittest.TestCase):
         del wanted[("", "secrets")]
         self.assertEqual(self.granted(operator(secrets={"enabled": False}))[None], wanted)
 
-    def test_of_leases_only_its_own_is_read_or_changed(self):
-        role = operator().one("Role")
+    def test_of_leases_and_config_maps_only_its_own_are_read_or_changed(self):
+        named = {"leases": ["vaultbind-operator"], "configmaps": ["vaultbind-orphans"]}
+        (role,) = operator().all("Role")
         for rule in role["rules"]:
             if rule["verbs"] != ["create"]:
-                self.assertEqual(rule["resourceNames"], ["vaultbind-operator"])
+                self.assertEqual(rule["resourceNames"], named[rule["resources"][0]])
+
+    def test_the_list_of_what_is_left_is_there_under_its_name_and_is_nobodys_to_reset(self):
+        for values in ({}, {"nameOverride": "other", "fullnameOverride": "another"}):
+            (found,) = Operator(values).all("ConfigMap")
+            self.assertEqual((found["metadata"]["name"], found["metadata"]["namespace"]),
+                             ("vaultbind-orphans", "kube-system"))
+            self.assertEqual(found["metadata"]["annotations"], {"helm.sh/resource-policy": "keep"})
+            # What is not in the release, an upgrade does not touch.
+            self.assertFalse({"data", "binaryData", "immutable"} & set(found))
 
     def test_of_drivers_only_one_is_looked_at(self):
         roles = {o["metadata"]["name"]: o for o in operator().all("ClusterRole")}
-        (rule,) = [r for r in roles["vaultbind-operator"]["rules"] if r["resources"] == ["csidrivers"]]
+        (rule,) = [r for r in roles["vaultbind-operator"]["rules"] if r.get("resources") == ["csidrivers"]]
         self.assertEqual(rule["resourceNames"], ["secrets-store.csi.k8s.io"])
 
     def test_each_rule_says_why(self):
         text = (CHART / "templates/operator/rbac.yaml").read_text(encoding="utf-8")
         lines = text.splitlines()
-        numbers = [number for number, line in enumerate(lines) if line.startswith("  - apiGroups")]
+        numbers = [number for number, line in enumerate(lines) if line.startswith(("  - apiGroups", "  - nonResourceURLs"))]
         self.assertGreater(len(numbers), 10)
         for number in numbers:
             self.assertTrue(lines[number - 1].startswith("  # "), f"line {number + 1} has no reason above it")

@@ -30,6 +30,18 @@ fn a_lease_of_two_seconds_can_be_had() {
 }
 
 #[test]
+fn what_is_made_in_azure_is_removed_within_a_minute_to_a_day() {
+    for (arguments, minutes) in [
+        (&[][..], 10),
+        (&["--azure-deletion-timeout=1m"], 1),
+        (&["--azure-deletion-timeout=24h"], 24 * 60),
+    ] {
+        let timeout = read(arguments).unwrap().azure_deletion_timeout;
+        assert_eq!(timeout, Duration::from_secs(minutes * 60), "{arguments:?}");
+    }
+}
+
+#[test]
 fn namespaces_are_repeated_or_listed() {
     for arguments in [
         &["--watch-namespaces=a,b"][..],
@@ -45,6 +57,9 @@ fn what_makes_no_sense_is_refused_with_the_remedy() {
         ("--workers=0", "1..=256"),
         ("--lease-duration=0s", "30s or 1m30s"),
         ("--lease-duration=2h", "at most 1h"),
+        ("--azure-deletion-timeout=59s", "from 1m to 24h"),
+        ("--azure-deletion-timeout=24h1s", "from 1m to 24h"),
+        ("--azure-deletion-timeout=10", "from 1m to 24h"),
         ("--leader-elect=perhaps", "true or false"),
         ("--vault-concurrency=0", "1..="),
     ] {
