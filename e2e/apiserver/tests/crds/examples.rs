@@ -7,7 +7,7 @@ async fn the_examples_are_taken_without_a_warning() {
     let mut kubectl = server().await.kubectl();
     kubectl.args(["create", "namespace", "payments"]);
     succeeded(kubectl).await;
-    for file in ["binding.yaml", "class.yaml"] {
+    for file in ["binding.yaml", "class.yaml", "provisioned.yaml"] {
         let file = vaultbind_apiserver::folder().join("../examples").join(file);
         let mut kubectl = server().await.kubectl();
         // Fields that the schema does not know are errors in kubectl by default.

@@ -241,6 +241,37 @@ async fn what_is_made_in_azure_takes_a_class_that_is_named_and_that_the_writer_m
 }
 
 #[tokio::test]
+async fn the_example_is_admitted_in_its_namespace_and_in_no_other() {
+    let example = vaultbind_apiserver::folder().join("../examples/provisioned.yaml");
+    let text = std::fs::read_to_string(example).unwrap();
+    let documents: Vec<Value> = serde_yaml::Deserializer::from_str(&text)
+        .map(|document| serde::Deserialize::deserialize(document).unwrap())
+        .collect();
+    let [class, binding] = documents.as_slice() else {
+        panic!("{documents:?}");
+    };
+    let tenant = Tenant::new("payments").await;
+    let mut theirs = binding.clone();
+    theirs["metadata"]["namespace"] = json!(tenant.namespace);
+    theirs["spec"]["objects"] =
+        json!([{"name": "a", "objectName": format!("{}-a", tenant.namespace)}]);
+    let said = refusing(&tenant, class, &theirs).await;
+    says(
+        &said,
+        &["federatedCredential.identityResourceID:", "provisioned"],
+    );
+    let namespace = json!({
+        "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "payments"},
+    });
+    tenant.admin.create(&namespace).await.unwrap();
+    tenant.admin.try_create(binding).await.unwrap();
+    let mut other = binding.clone();
+    other["spec"]["access"]["roleAssignment"]["roleNames"] = json!(["Key Vault Reader"]);
+    let said = refused(POLICY, tenant.admin.try_create(&other).await);
+    says(&said, &["only what its spec.roleNames lists"]);
+}
+
+#[tokio::test]
 async fn the_longest_ids_are_judged_by_a_hundred_of_the_longest_patterns() {
     let tenant = Tenant::new("long-ids").await;
     let name = tenant.namespace.clone();
