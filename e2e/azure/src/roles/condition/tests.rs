@@ -1,6 +1,9 @@
+use std::path::Path;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::roles::BUILT_IN;
 
 const WRITE: &str = "Microsoft.Authorization/roleAssignments/write";
 const ROLE: &str = "Microsoft.Authorization/roleAssignments:RoleDefinitionId";
@@ -44,6 +47,54 @@ AND ((!(ActionMatches{'Microsoft.Authorization/roleAssignments/delete'})) OR
     existing.add("Resource", ROLE, "aa");
     assert!(condition.holds(delete, &existing));
     assert!(condition.holds("Microsoft.Authorization/roleAssignments/read", &existing));
+}
+
+/// The condition of the guide, and the names that it says it is for.
+#[test]
+fn the_guide_lets_the_operator_assign_three_roles_to_service_principals_and_nothing_else() {
+    const DELETE: &str = "Microsoft.Authorization/roleAssignments/delete";
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/azure/access-condition.txt");
+    let text = std::fs::read_to_string(guide).unwrap();
+    let condition = Condition::parse(&text).unwrap();
+    let of = |source: &str, role: &str, kind: &str| {
+        let mut attributes = Attributes::default();
+        attributes.add(source, ROLE, role);
+        attributes.add(source, TYPE, kind);
+        attributes
+    };
+    for (action, source, other) in [
+        (WRITE, "Request", "Resource"),
+        (DELETE, "Resource", "Request"),
+    ] {
+        let allowed: Vec<&str> = (BUILT_IN.iter())
+            .filter(|role| condition.holds(action, &of(source, role.id, "ServicePrincipal")))
+            .map(|role| role.name)
+            .collect();
+        let mut expected = [
+            "Key Vault Secrets User",
+            "Key Vault Certificate User",
+            "Key Vault Reader",
+        ];
+        expected.sort_unstable();
+        assert_eq!(sorted(allowed), expected, "{action}");
+        for role in &BUILT_IN {
+            for kind in ["User", "Group", "Device", ""] {
+                assert!(
+                    !condition.holds(action, &of(source, role.id, kind)),
+                    "{kind}"
+                );
+            }
+            assert!(!condition.holds(action, &of(other, role.id, "ServicePrincipal")));
+        }
+        assert!(!condition.holds(action, &Attributes::default()));
+    }
+    let read = "Microsoft.Authorization/roleAssignments/read";
+    assert!(condition.holds(read, &Attributes::default()));
+}
+
+fn sorted(mut names: Vec<&str>) -> Vec<&str> {
+    names.sort_unstable();
+    names
 }
 
 #[test]
