@@ -143,7 +143,7 @@ fn patterns_of_identities() -> Rule {
     );
     Rule::new(format!("self.all(id, id.matches({}))", quoted(&pattern))).message(
         "must be resource ids of user assigned managed identities, or patterns for them: \
-         /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{namespace}-*",
+         /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{namespace}_*",
     )
 }
 

@@ -151,6 +151,13 @@ impl Planning<'_> {
             acting.spec.reconcile_policy = ReconcilePolicy::Apply;
         }
         let asked = question(&acting, &cluster);
+        if vaultbind_operator::plan::wanted(&acting, &cluster).is_some() {
+            notes.push(
+                "what it wants in Azure is not looked at with your rights: with spec.reconcilePolicy: Plan the \
+                 operator writes it into status.plan"
+                    .to_owned(),
+            );
+        }
         let answer = match &asked {
             Err(stall) => Err(stall.clone()),
             Ok(question) => {

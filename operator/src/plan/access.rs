@@ -10,6 +10,7 @@ use vaultbind_keyvault::metadata::{List, ListError};
 use vaultbind_keyvault::text::printable;
 use vaultbind_keyvault::transport::Unreachable;
 
+use super::azure;
 use super::finding::{Finding, LONGEST_MESSAGE};
 use super::reading::Reading;
 use super::reason::Reason;
@@ -213,7 +214,19 @@ impl Subject<'_> {
         )
     }
 
+    /// The commands that assign what is missing: as the binding wants it, if it says so.
     fn assignment(&self, caller: &str, vault: &str) -> String {
+        let wanted = azure::wanted(self.binding, self.reading, self.cluster);
+        let wanted = wanted.ok().flatten().and_then(|wanted| wanted.roles);
+        if let (Some(roles), false) = (wanted, self.as_operator) {
+            let commands = roles.assignments.iter().map(|one| {
+                format!(
+                    "az role assignment create --assignee {caller} --role \"{}\" --scope {}",
+                    one.role, one.scope
+                )
+            });
+            return commands.collect::<Vec<_>>().join(" && ");
+        }
         self.roles()
             .into_iter()
             .map(|role| {
@@ -232,7 +245,7 @@ impl Subject<'_> {
             return BTreeSet::from(["Key Vault Reader"]);
         }
         let objects = self.binding.spec.objects.iter();
-        objects.map(super::azure::least_role).collect()
+        objects.map(azure::least_role).collect()
     }
 
     /// Pods that mount prove that the identity may get.

@@ -35,9 +35,9 @@ pub(crate) const OPERATOR: &str = "00000000-0000-4000-8000-00000000a001";
 pub(crate) fn operator_seed(settings: &Value) -> Value {
     let (namespace, account) = ACCOUNT_OF_OPERATOR;
     let roles = ["identities", "access"].map(documented_role);
-    let assignments: Vec<Value> = (roles.iter())
-        .map(|role| json!({"principal": OPERATOR, "role": role["name"], "scope": SUBSCRIPTION}))
-        .collect();
+    let mut assignments = (roles.each_ref())
+        .map(|role| json!({"principal": OPERATOR, "role": role["name"], "scope": SUBSCRIPTION}));
+    assignments[1]["condition"] = json!(documented_condition());
     json!({
         "tenants": [{"tenantID": TENANT, "applications": [{
             "clientID": OPERATOR,
@@ -63,6 +63,19 @@ pub(crate) fn documented_role(name: &str) -> Value {
         found.next().cloned().unwrap()
     };
     json!({"name": field(["Name", "name"]), "actions": field(["Actions", "actions"])})
+}
+
+/// Id of the role that a test has beside those of the documentation.
+pub(crate) const CUSTOM_ROLE: &str = "00000000-0000-4000-8000-00000000a00f";
+
+/// The condition of the documentation, with one more role in each of its lists.
+fn documented_condition() -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../docs/azure/access-condition.txt");
+    let text = std::fs::read_to_string(path).unwrap();
+    let reader = "21090545-7ca7-4776-b22c-e363652d74d2";
+    assert_eq!(text.matches(reader).count(), 2, "{text}");
+    text.replace(reader, &format!("{reader}, {CUSTOM_ROLE}"))
 }
 
 /// The flags that give the operator its identity, with a token that the API server signed.

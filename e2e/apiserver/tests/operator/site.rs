@@ -110,7 +110,7 @@ pub(crate) async fn shared_with_secrets() -> &'static Shared {
 /// The site of bindings that want something in Azure: all that the chart installs for the operator.
 pub(crate) async fn shared_with_azure() -> &'static Shared {
     static SHARED: tokio::sync::OnceCell<Shared> = tokio::sync::OnceCell::const_new();
-    let start = || start_with_azure("operator-azure", json!({}), &[]);
+    let start = || start_with_azure("operator-azure", json!({}), 2, &[]);
     SHARED.get_or_init(start).await
 }
 
@@ -120,17 +120,25 @@ pub(crate) async fn shared_with_azure_and_no_limits() -> &'static Shared {
     static SHARED: tokio::sync::OnceCell<Shared> = tokio::sync::OnceCell::const_new();
     let values = json!({"policies": {"classLimits": false}});
     let hasty = &["--azure-deletion-timeout=1m"];
-    let start = || start_with_azure("operator-no-limits", values, hasty);
+    let start = || start_with_azure("operator-no-limits", values, 2, hasty);
+    SHARED.get_or_init(start).await
+}
+
+/// The same with an Azure that takes 45 seconds to tell itself what has changed, by its own clock.
+pub(crate) async fn shared_with_slow_azure() -> &'static Shared {
+    static SHARED: tokio::sync::OnceCell<Shared> = tokio::sync::OnceCell::const_new();
+    let start = || start_with_azure("operator-slow-azure", json!({}), 45, &[]);
     SHARED.get_or_init(start).await
 }
 
 async fn start_with_azure(
     name: &'static str,
     values: Value,
+    propagation: u32,
     more: &'static [&'static str],
 ) -> Shared {
     let start = async move {
-        let site = azure_site(&values).await;
+        let site = azure_site(&values, propagation).await;
         let flags = azure::identity_flags(&site, name).await;
         let flags = flags.iter().map(String::as_str).chain(more.iter().copied());
         let flags: Vec<&str> = flags.collect();
@@ -145,11 +153,13 @@ async fn start_with_azure(
 }
 
 /// A site whose Azure knows an operator with the documented roles.
-pub(crate) async fn azure_site(values: &Value) -> Site {
+pub(crate) async fn azure_site(values: &Value, propagation: u32) -> Site {
     let site = Site::start(Audit::None).await;
-    // Long enough to be seen, short enough not to be waited for.
-    let settings =
-        json!({"credentialPropagation": 2, "rolePropagation": 2, "principalPropagation": 0});
+    let settings = json!({
+        "credentialPropagation": propagation,
+        "rolePropagation": propagation,
+        "principalPropagation": 0,
+    });
     let seed = azure::operator_seed(&settings);
     site.stage
         .azure

@@ -5,7 +5,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::Serialize;
 use vaultbind_crds::binding::ObjectType;
 use vaultbind_crds::status::{
-    ConditionType, IdentityStatus, ObjectState, ObjectStatus, PlannedChange, PodCount, SecretStatus,
+    AzureResource, ConditionType, IdentityStatus, ObjectState, ObjectStatus, PlannedChange,
+    PodCount, SecretStatus,
 };
 use vaultbind_crds::{VaultBinding, VaultBindingStatus};
 use vaultbind_operator::observed::Mount;
@@ -53,6 +54,9 @@ pub struct BindingReport {
     /// The Kubernetes Secrets, without anything that they hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretStatus>,
+    /// What the operator keeps in Azure for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub azure: Vec<AzureResource>,
     /// Pods that have all pinned versions, of all that mount.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_count: Option<PodCount>,
@@ -167,6 +171,7 @@ impl BindingReport {
             identity: status.identity.clone(),
             objects: status.objects.iter().map(ObjectReport::of).collect(),
             secrets: status.secrets.clone(),
+            azure: status.azure.clone(),
             pod_count: pods.as_ref().map_or(counted, |pods| Some(count(pods))),
             pods,
             last_check: rotation.last_check.map(|time| time.0),

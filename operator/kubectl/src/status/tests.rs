@@ -109,6 +109,13 @@ fn refused() -> VaultBinding {
                 condition("AccessReady", "False", "AccessDenied", "the identity may not read secrets: assign the role Key Vault Secrets User"),
             ],
             "objects": [object("db", "Unknown", None, None, [0, 0])],
+            "azure": [
+                {"id": "/subscriptions/1/resourceGroups/shop/providers/Microsoft.ManagedIdentity/userAssignedIdentities/web/federatedIdentityCredentials/by-hand",
+                 "kind": "FederatedCredential", "state": "Ready", "found": true},
+                {"id": "/subscriptions/1/resourceGroups/shop/providers/Microsoft.KeyVault/vaults/kv/providers/Microsoft.Authorization/roleAssignments/2",
+                 "kind": "RoleAssignment", "state": "Propagating",
+                 "since": "2027-01-15T07:58:00Z", "until": "2027-01-15T08:08:00Z"},
+            ],
             "plan": [{"action": "Pin", "kind": "Secret", "name": "payments-db", "from": OLD, "to": NEW}],
         }),
     )

@@ -3,7 +3,9 @@
 
 use std::fmt::Write as _;
 
-use vaultbind_crds::status::{ConditionType, ObjectState, PlannedChange, PodCount, SecretState};
+use vaultbind_crds::status::{
+    AzureState, ConditionType, ObjectState, PlannedChange, PodCount, SecretState,
+};
 
 use super::report::{BindingReport, ConditionReport, ObjectReport, StatusReport};
 use crate::exit::Exit;
@@ -124,6 +126,7 @@ fn of_binding(binding: &BindingReport, look: &Look) -> String {
     for (heading, table) in [
         ("Objects", objects(binding, look)),
         ("Secrets", secrets(binding, look)),
+        ("Azure", azure(binding, look)),
         ("Pods", pods_of(binding, look)),
         ("Planned", planned(&binding.plan, look)),
     ] {
@@ -280,6 +283,31 @@ fn secrets(binding: &BindingReport, look: &Look) -> Option<Table> {
             plain(secret.type_.as_str()),
             toned(tone, word(&secret.state)),
             plain(written.map_or(String::new(), |at| times::relative(at.0, look.now))),
+        ]);
+    }
+    Some(table)
+}
+
+fn azure(binding: &BindingReport, look: &Look) -> Option<Table> {
+    if binding.azure.is_empty() {
+        return None;
+    }
+    let mut table = Table::new(look.paint, &["KIND", "STATE", "MADE", "ID"]);
+    for resource in &binding.azure {
+        let tone = match resource.state {
+            AzureState::Ready => Tone::Good,
+            AzureState::Creating | AzureState::Propagating | AzureState::Removing => Tone::Warning,
+        };
+        let made = match &resource.since {
+            Some(at) => times::relative(at.0, look.now),
+            None if resource.found => "found".to_owned(),
+            None => String::new(),
+        };
+        table.row([
+            plain(resource.kind.as_str()),
+            toned(tone, word(&resource.state)),
+            plain(made),
+            plain(&resource.id),
         ]);
     }
     Some(table)

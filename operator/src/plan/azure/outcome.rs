@@ -11,7 +11,7 @@ use super::super::finding::{Finding, Holds};
 use super::super::notes::Note;
 use super::super::reason::{Event, Reason};
 use super::{AzurePlan, AzureStep, propagating};
-use crate::observed::AzureSeen;
+use crate::observed::{AzureCause, AzureSeen};
 
 /// While something propagates, the workload is tried again after a quarter of the time that has passed, within
 /// these bounds.
@@ -57,7 +57,9 @@ impl AzurePlan {
         };
         if let Some(ours) = &self.access {
             let explains = refusal.is_none_or(|refusal| {
-                is_of_roles(refusal.reason)
+                // Whatever a vault answers that is not there, or is another one.
+                matches!(ours.reason, Reason::VaultNotFound | Reason::VaultMismatch)
+                    || is_of_roles(refusal.reason)
                     || matches!(
                         refusal.reason,
                         Reason::NotAsked | Reason::VaultUsesAccessPolicies
@@ -146,7 +148,27 @@ impl AzurePlan {
             let again = now.checked_add((passed / 4).clamp(SOONEST, LATEST)).ok()?;
             propagates(told).then_some(again.min(until))
         });
-        waits.into_iter().chain(tried).min()
+        waits
+            .into_iter()
+            .chain(tried)
+            .chain(self.removed_again(seen, now))
+            .min()
+    }
+
+    /// When what could not be removed is tried again.
+    fn removed_again(&self, seen: Option<&AzureSeen>, now: Timestamp) -> Option<Timestamp> {
+        let seen = seen?;
+        let removing = (self.resources.iter()).filter(|one| one.state == AzureState::Removing);
+        let failed = removing.filter_map(|one| seen.failed.get(&one.id.to_ascii_lowercase()));
+        let waits = failed.map(|error| match &error.cause {
+            AzureCause::Busy {
+                retry_after: Some(wait),
+                ..
+            } => (*wait).max(SOONEST),
+            cause if cause.is_passing() => LATEST,
+            _ => LATEST * 4,
+        });
+        now.checked_add(waits.min()?).ok()
     }
 
     /// What would be done, for `status.plan`.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{rows as of, values};
+use super::rows as of;
 use crate::fixture::Kind;
 use crate::rules::Row;
 

@@ -12,6 +12,7 @@ async fn the_documented_roles_have_what_is_used_and_nothing_else() {
         scene.site(),
         &json!({"arm": {"roleDefinitions": [{
             "name": role,
+            "id": CUSTOM_ROLE,
             "dataActions": [
                 "Microsoft.KeyVault/vaults/secrets/getSecret/action",
                 "Microsoft.KeyVault/vaults/secrets/readMetadata/action",

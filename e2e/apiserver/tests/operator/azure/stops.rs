@@ -168,7 +168,7 @@ async fn life<'a>(site: &'a Site, flags: &'a [String], prefix: &str) -> Life<'a>
 
 #[tokio::test]
 async fn killed_at_every_write_an_operator_goes_on_and_leaves_nothing() {
-    let site = &crate::site::azure_site(&json!({})).await;
+    let site = &crate::site::azure_site(&json!({}), 2).await;
     let flags = &identity_flags(site, "stops").await;
 
     // Undisturbed it tells where it can be stopped.

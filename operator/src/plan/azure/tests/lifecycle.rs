@@ -1,5 +1,7 @@
 //! From nothing to ready, through changes, and back to nothing.
 
+use std::time::Duration;
+
 use super::*;
 
 const MINUTE: i64 = 60;
@@ -175,6 +177,32 @@ fn the_new_is_made_before_the_old_goes_and_the_old_only_once_the_workload_is_let
         ]
     );
     assert!(plan.reasons().contains(&"AccessRemoved"));
+}
+
+#[test]
+fn what_cannot_be_removed_yet_is_tried_again_soon() {
+    let (mut scene, mut world) = (both(), World::new());
+    turn(&mut scene, &mut world);
+    scene = scene.spec(json!({"identity": {"federatedCredential": null}, "access": null}));
+    for (retry_after, within) in [(Some(Duration::from_secs(8)), 8), (None, 30)] {
+        world.refuses = Some(AzureCause::Busy {
+            status: 409,
+            code: String::new(),
+            retry_after,
+        });
+        let plan = turn(&mut scene, &mut world);
+        assert_eq!(
+            ledger(&plan),
+            [
+                "FederatedCredential Removing false",
+                "RoleAssignment Removing false"
+            ]
+        );
+        assert_eq!(plan.next, at(scene.now + within));
+    }
+    world.refuses = None;
+    let plan = turn(&mut scene, &mut world);
+    assert!(plan.status.azure.is_empty());
 }
 
 #[test]
