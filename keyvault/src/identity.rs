@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use azure_core::cloud::CloudConfiguration;
@@ -22,6 +22,9 @@ use crate::{ClientId, Cloud, Sensitive, TenantId};
 
 /// Stands for the client id of the machine's own identity.
 pub(crate) const SYSTEM_ASSIGNED: &str = "system-assigned";
+
+/// Stands for the client id of whoever brings a token along.
+const READY_TOKEN: &str = "access-token";
 
 /// Who asks the vault, and what proves it.
 #[derive(Debug, Clone)]
@@ -60,13 +63,21 @@ pub enum Identity {
         /// Client id of a user assigned identity; absent for the system assigned one.
         client: Option<ClientId>,
     },
+    /// Whoever has got a token for the cloud's Resource Manager elsewhere, such as from the Azure CLI. It serves
+    /// nothing else: a vault is not shown it.
+    AccessToken {
+        /// The token.
+        token: Sensitive,
+        /// When it ends. Then its source is asked for another one.
+        ends: SystemTime,
+    },
 }
 
 impl Identity {
     /// The audience of ServiceAccount tokens for AKS's token proxy, in every cloud.
     pub const BINDING_AUDIENCE: &str = "api://AKSIdentityBinding";
 
-    /// The client id, or `system-assigned`.
+    /// The client id, `system-assigned` or `access-token`.
     pub fn name(&self) -> &str {
         match self {
             Self::WorkloadIdentity { client, .. }
@@ -76,6 +87,7 @@ impl Identity {
                 client: Some(client),
             } => client.as_str(),
             Self::ManagedIdentity { client: None } => SYSTEM_ASSIGNED,
+            Self::AccessToken { .. } => READY_TOKEN,
         }
     }
 
@@ -86,6 +98,7 @@ impl Identity {
             Self::IdentityBinding { .. } => "identity-binding",
             Self::ServicePrincipal { .. } => "service-principal",
             Self::ManagedIdentity { .. } => "managed-identity",
+            Self::AccessToken { .. } => READY_TOKEN,
         }
     }
 }
@@ -203,6 +216,10 @@ fn credential(
                 client_options,
             }))?
         }
+        Identity::AccessToken { token, ends } => Arc::new(ResourceToken {
+            scope: session.cloud().management_scope(),
+            token: AccessToken::new(text(token)?, (*ends).into()),
+        }),
     })
 }
 

@@ -20,7 +20,7 @@ use crate::cluster::Name;
 use crate::lease::Leadership;
 use crate::secrets_store::SecretProviderClass;
 
-pub(crate) use orphans::Orphan;
+pub use orphans::{LIST as ORPHANS, Orphan};
 pub(crate) use secrets::{Looked, difference, is_forbidden, is_of_other_type};
 
 /// Field manager of all that is written.

@@ -15,9 +15,12 @@ use crate::cluster::{Keeper as _, View};
 use crate::lease::Leadership;
 use crate::observed::{Cluster, Question, SecretSeen};
 use crate::plan::SecretTask;
+use crate::provision::Issuer;
 use crate::resolve::Resolver;
 use crate::secrets::Secrets;
 use crate::secrets_store::{SecretProviderClass, SecretProviderClassPodStatus};
+
+pub use crate::apply::{ORPHANS, Orphan};
 
 /// The objects around a binding.
 #[derive(Debug, Default)]
@@ -76,4 +79,13 @@ pub async fn look_at_secrets(
     Secrets::new(writer, resolver)
         .look(binding, question, tasks)
         .await
+}
+
+/// The issuer of the cluster's ServiceAccount tokens, to the last character, asked for with the rights of a
+/// client.
+///
+/// # Errors
+/// Why it is not known, for people.
+pub async fn issuer(client: Client) -> Result<String, String> {
+    Issuer::new(client, "you").get().await
 }

@@ -90,6 +90,13 @@ impl PrincipalKey {
                 bound: false,
                 proof: Proof::Node,
             },
+            Identity::AccessToken { token, ends: _ } => Self {
+                cloud,
+                tenant: None,
+                client: None,
+                bound: false,
+                proof: Proof::Token(digest(digests, token)),
+            },
         }
     }
 

@@ -111,6 +111,7 @@ impl TokenError {
                     .map_or("the token proxy", |proxy| proxy.host()),
             ),
             Identity::ManagedIdentity { .. } => (None, crate::transport::IMDS_HOST),
+            Identity::AccessToken { .. } => (None, session.cloud().login_host()),
         };
         Self {
             problem,
@@ -136,7 +137,8 @@ impl TokenError {
             }
             Identity::WorkloadIdentity { .. }
             | Identity::IdentityBinding { .. }
-            | Identity::ServicePrincipal { .. } => Self::from_azure(session, identity, error),
+            | Identity::ServicePrincipal { .. }
+            | Identity::AccessToken { .. } => Self::from_azure(session, identity, error),
         }
     }
 
@@ -183,7 +185,8 @@ impl TokenError {
                     Identity::ManagedIdentity { .. } => imds_problem(&refusal),
                     Identity::WorkloadIdentity { .. }
                     | Identity::IdentityBinding { .. }
-                    | Identity::ServicePrincipal { .. } => entra_problem(&refusal, identity),
+                    | Identity::ServicePrincipal { .. }
+                    | Identity::AccessToken { .. } => entra_problem(&refusal, identity),
                 };
                 Self {
                     status: Some(refusal.status),

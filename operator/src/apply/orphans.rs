@@ -12,21 +12,21 @@ use vaultbind_crds::status::AzureKind;
 use super::{MANAGER, WriteError, Writer, within};
 
 /// Name of the list.
-const LIST: &str = "vaultbind-orphans";
+pub const LIST: &str = "vaultbind-orphans";
 
-/// Something that is left in Azure.
+/// Something that is left in Azure, as a value of the list has it in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Orphan {
+pub struct Orphan {
     /// Its resource id.
-    pub(crate) id: String,
+    pub id: String,
     /// What it is.
-    pub(crate) kind: AzureKind,
-    /// Namespace and name of the binding.
-    pub(crate) binding: String,
+    pub kind: AzureKind,
+    /// Namespace and name of the binding, with a slash between.
+    pub binding: String,
     /// When it was given up.
-    pub(crate) since: String,
+    pub since: String,
     /// Why.
-    pub(crate) why: String,
+    pub why: String,
 }
 
 impl Writer {

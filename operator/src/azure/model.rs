@@ -171,6 +171,8 @@ struct AssignmentProperties {
     scope: String,
     #[serde(default)]
     condition: Option<String>,
+    #[serde(default)]
+    description: Option<String>,
 }
 
 impl Shape for Assignment {
@@ -183,6 +185,7 @@ impl Shape for Assignment {
             principal_id,
             scope,
             condition,
+            description,
         } = properties;
         Ok(Self {
             id,
@@ -190,6 +193,7 @@ impl Shape for Assignment {
             principal: principal_id,
             scope,
             conditional: condition.is_some_and(|condition| !condition.trim().is_empty()),
+            description: description.map(|text| printable(&text, LONGEST)),
         })
     }
 }

@@ -17,6 +17,9 @@ const DIGITS: usize = 10;
 /// What a subject begins with that is a ServiceAccount.
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
 
+/// What stands before the namespace in the description of an assignment.
+const MADE_FOR: &str = "Made by vaultbind for namespace ";
+
 /// The name of the federated credential for an issuer and a subject: `vaultbind-NAMESPACE-NAME-HASH` for
 /// a ServiceAccount.
 pub fn credential_name(issuer: &str, subject: &str) -> String {
@@ -73,10 +76,34 @@ pub fn is_our_assignment(assignment: &Assignment, issuer: &str, namespace: &str)
         principal,
         scope,
         conditional: _,
+        description: _,
     } = assignment;
     let name = id.rsplit('/').next().unwrap_or_default();
     let ours = assignment_name(issuer, namespace, scope, role, principal);
     name.eq_ignore_ascii_case(&ours.to_string())
+}
+
+/// What is written beside an assignment, for people, and for whoever looks for what is left of a namespace.
+pub fn description(issuer: &str, namespace: &str) -> String {
+    format!("{MADE_FOR}{namespace} of {issuer}")
+}
+
+/// The namespace that is written beside an assignment, if it was made for the cluster with the issuer. Anybody
+/// can write so: [`is_our_assignment`] tells whether it is true.
+pub fn described_namespace<'a>(assignment: &'a Assignment, issuer: &str) -> Option<&'a str> {
+    let text = assignment.description.as_deref()?;
+    let (namespace, of) = text.strip_prefix(MADE_FOR)?.split_once(" of ")?;
+    (of == issuer).then_some(namespace)
+}
+
+/// The namespace of a ServiceAccount that is the subject of a credential.
+pub fn subject_namespace(credential: &Credential) -> Option<&str> {
+    let who = credential
+        .subject
+        .as_deref()?
+        .strip_prefix(SERVICE_ACCOUNT)?;
+    let (namespace, _) = who.split_once(':')?;
+    Some(namespace)
 }
 
 /// What may be in the name of a credential.
@@ -120,6 +147,7 @@ mod tests {
             principal: PRINCIPAL.to_owned(),
             scope: scope.to_owned(),
             conditional: false,
+            description: None,
         }
     }
 
@@ -192,6 +220,22 @@ mod tests {
                 "{name} {issuer} {subject:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_namespace_stands_beside_an_assignment_and_in_a_subject() {
+        let mut one = assignment("x", SCOPE);
+        assert_eq!(described_namespace(&one, ISSUER), None);
+        one.description = Some(description(ISSUER, "shop"));
+        assert_eq!(described_namespace(&one, ISSUER), Some("shop"));
+        assert_eq!(described_namespace(&one, "https://other.example/"), None);
+        one.description = Some("Made by hand for shop".to_owned());
+        assert_eq!(described_namespace(&one, ISSUER), None);
+
+        let of = |subject| credential("x", ISSUER, subject);
+        assert_eq!(subject_namespace(&of(Some(SUBJECT))), Some("shop"));
+        assert_eq!(subject_namespace(&of(Some("repo:shop/web"))), None);
+        assert_eq!(subject_namespace(&of(None)), None);
     }
 
     #[test]

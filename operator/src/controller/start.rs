@@ -165,7 +165,7 @@ impl Operator {
         });
         let provision = Provision::new(
             azure,
-            Issuer::new(client.clone()),
+            Issuer::new(client.clone(), "the operator"),
             Turns::new(pace.identity, pace.subscription),
         );
         let resolver = Arc::new(Resolver::new(

@@ -84,6 +84,8 @@ pub struct Assignment {
     pub scope: String,
     /// Whether a condition limits it.
     pub conditional: bool,
+    /// What is written beside it.
+    pub description: Option<String>,
 }
 
 /// An identity binding of an AKS cluster.

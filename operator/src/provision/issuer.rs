@@ -23,6 +23,8 @@ type Told = Result<String, String>;
 #[derive(Clone)]
 pub(crate) struct Issuer {
     client: Client,
+    /// Who asks, for people.
+    asker: &'static str,
     known: Arc<tokio::sync::Mutex<Option<(Instant, Told)>>>,
 }
 
@@ -33,9 +35,10 @@ struct Discovery {
 }
 
 impl Issuer {
-    pub(crate) fn new(client: Client) -> Self {
+    pub(crate) fn new(client: Client, asker: &'static str) -> Self {
         Self {
             client,
+            asker,
             known: Arc::default(),
         }
     }
@@ -65,8 +68,8 @@ impl Issuer {
             Ok(Err(kube::Error::Api(status))) => {
                 return Err(format!(
                     "the API server refuses GET {PATH} (HTTP {}): bind the ClusterRole \
-                     system:service-account-issuer-discovery to the operator",
-                    status.code
+                     system:service-account-issuer-discovery to {}",
+                    status.code, self.asker
                 ));
             }
             Ok(Err(_)) => {

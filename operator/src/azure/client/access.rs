@@ -49,6 +49,18 @@ impl Client {
             .await
     }
 
+    /// All role assignments on a scope, above it and below it, whoever has them.
+    pub async fn all_assignments(&self, cloud: Cloud, scope: &ResourceId) -> Seen<Vec<Assignment>> {
+        let list = format!("{scope}/providers/Microsoft.Authorization/roleAssignments");
+        let asked = Asked {
+            cloud,
+            action: ASSIGNMENT_READ,
+            id: &list,
+        };
+        self.all(&asked, Call::list(&list, AUTHORIZATION, None))
+            .await
+    }
+
     /// A role assignment, if it and its scope are there.
     pub async fn assignment(&self, cloud: Cloud, id: &ResourceId) -> Seen<Option<Assignment>> {
         let asked = Asked {

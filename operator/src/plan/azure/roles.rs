@@ -113,7 +113,7 @@ impl Planning<'_> {
             role_id: role_id.to_owned(),
             name,
             principal: principal.clone(),
-            description: format!("Made by vaultbind for namespace {namespace} of {issuer}"),
+            description: names::description(issuer, namespace),
         });
     }
 

@@ -76,6 +76,7 @@ impl World {
             principal: PRINCIPAL.to_owned(),
             scope: scope.to_owned(),
             conditional: false,
+            description: None,
         });
         self
     }
@@ -149,6 +150,7 @@ impl World {
                     principal: principal.clone(),
                     scope: scope.clone(),
                     conditional: false,
+                    description: None,
                 });
                 seen.assignments = Some(self.assignments.clone());
                 seen.made.insert(key, at(now));

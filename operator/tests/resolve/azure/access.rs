@@ -53,6 +53,7 @@ async fn a_role_is_assigned_found_and_taken_away() {
             principal: SHOP.to_owned(),
             scope: scope.to_string(),
             conditional: false,
+            description: Some("for shop".to_owned()),
         };
         assert_eq!(client.assignment(CLOUD, &id).await.unwrap(), None);
         // The second time changes nothing.
@@ -66,7 +67,9 @@ async fn a_role_is_assigned_found_and_taken_away() {
         assert_eq!(found.as_ref(), Some(&expected));
         assert!(names::is_our_assignment(&expected, ISSUER, "shop"));
         let all = client.assignments(CLOUD, &vault, SHOP).await.unwrap();
-        assert_eq!(all, [expected], "{scope}");
+        assert_eq!(all, [expected.clone()], "{scope}");
+        let all = client.all_assignments(CLOUD, scope).await.unwrap();
+        assert!(all.contains(&expected), "{scope}");
 
         assert!(client.delete_assignment(CLOUD, &id).await.unwrap());
         assert!(
