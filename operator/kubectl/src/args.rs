@@ -6,12 +6,13 @@ use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand};
 
 use crate::completion::{CompleteArgs, CompletionArgs};
 use crate::doctor::DoctorArgs;
+use crate::gc::GcArgs;
 use crate::plan::PlanArgs;
 use crate::render::RenderArgs;
 use crate::status::StatusArgs;
 use crate::terminal::ColorChoice;
 
-/// Looks at VaultBindings: what they would do, and how they are.
+/// Looks at VaultBindings: what they would do, how they are, and what they have left in Azure.
 ///
 /// It ends with 0 when what was asked about is well, with 1 when something is wrong with it, and with
 /// 2 when it could not be looked at.
@@ -46,6 +47,13 @@ pub enum Command {
 
     /// Say the first thing that is wrong with a binding or a pod, why it matters and what mends it
     Doctor(DoctorArgs),
+
+    /// List what the operator made in Azure that no binding keeps any more, and remove it with --delete
+    ///
+    /// It is about what was made for bindings of all namespaces, or of the one that --namespace names. Azure is asked
+    /// as the application of AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET, or as whoever is logged in to
+    /// the Azure CLI.
+    Gc(GcArgs),
 
     /// Print the script that completes commands and flags in a shell
     Completion(CompletionArgs),

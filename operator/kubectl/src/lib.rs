@@ -12,11 +12,13 @@ pub mod completion;
 mod docs;
 pub mod doctor;
 pub mod exit;
+pub mod gc;
 pub mod lint;
 pub mod manifests;
 pub mod output;
 pub mod plan;
 pub mod render;
+mod shell;
 pub mod status;
 mod table;
 pub mod terminal;
@@ -84,6 +86,11 @@ async fn command(args: Args, terminal: &mut Terminal) -> Result<Exit, Failure> {
                 let remarks = report.remarks(terminal.paint_of_notes());
                 terminal.note(remarks.trim_end());
             }
+            terminal.show(&report, arguments.output)
+        }
+        Command::Gc(arguments) => {
+            let cluster = Cluster::connect(&arguments.cluster).await?;
+            let report = gc::run(&arguments, &cluster, Azure::default()).await?;
             terminal.show(&report, arguments.output)
         }
         Command::Complete(arguments) => {

@@ -29,6 +29,14 @@ pub struct Orphan {
     pub why: String,
 }
 
+impl Orphan {
+    /// Namespace of the binding.
+    pub fn namespace(&self) -> Option<&str> {
+        let (namespace, _) = self.binding.split_once('/')?;
+        Some(namespace)
+    }
+}
+
 impl Writer {
     /// Adds to the list, which the chart has made.
     pub(crate) async fn orphans(

@@ -8,6 +8,7 @@ use vaultbind_keyvault::text::printable;
 
 use super::diagnosis::Finding;
 use super::snapshot::Snapshot;
+use crate::shell::quoted;
 
 /// Name of the CSI driver.
 pub(super) const DRIVER: &str = "secrets-store.csi.k8s.io";
@@ -182,11 +183,6 @@ impl<'a> Volume<'a> {
             None => format!("pod {}, volume {}", self.pod.name_any(), self.name),
         }
     }
-}
-
-/// For a shell.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 fn when(event: &Event) -> Option<Timestamp> {
