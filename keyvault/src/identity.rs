@@ -273,3 +273,33 @@ impl TokenCredential for ResourceToken {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{management_session, session};
+
+    fn brought_along() -> Identity {
+        Identity::AccessToken {
+            token: "e30.e30.c2ln".into(),
+            ends: SystemTime::now() + Duration::from_secs(600),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_brought_along_is_shown_to_resource_manager() {
+        let identity = brought_along();
+        let token = acquire(&management_session(), &identity).await.unwrap();
+        assert_eq!(token.bearer(), "Bearer e30.e30.c2ln");
+        let lifetime = token.lifetime();
+        assert!(lifetime > Duration::from_secs(500), "{lifetime:?}");
+        assert!(lifetime <= Duration::from_secs(600), "{lifetime:?}");
+        assert!(!format!("{identity:?}").contains("e30"), "{identity:?}");
+    }
+
+    #[tokio::test]
+    async fn no_vault_is_shown_it() {
+        let error = acquire(&session(), &brought_along()).await.unwrap_err();
+        assert!(!error.to_string().contains("e30"), "{error}");
+    }
+}

@@ -259,6 +259,12 @@ mod tests {
         assert!(of(&["status", "-n", "payments"], "").bindings);
         assert!(of(&["plan"], "").bindings && !of(&["plan", "-n"], "").bindings);
         assert!(of(&["render", "-f"], "").files);
+        assert_eq!(
+            words(&of(&["gc", "--cloud"], "")),
+            ["AzurePublic", "AzureUSGovernment", "AzureChina"]
+        );
+        let removing = of(&["gc"], "--");
+        assert!(words(&removing).contains(&"--delete") && !of(&["gc"], "").bindings);
         assert!(words(&of(&["completion"], "")).contains(&"kubectl"));
     }
 

@@ -52,6 +52,9 @@ pub enum Failure {
     /// The way to Azure.
     #[error("Azure cannot be asked: {0}")]
     Azure(String),
+    /// The issuer of the cluster, by which its own in Azure is told apart.
+    #[error("what the operator has made in Azure cannot be told apart: {0}")]
+    Issuer(String),
     /// What was found cannot be shown in the format that is asked for.
     #[error("the result cannot be written as {format}: {reason}; use -o table")]
     Format {

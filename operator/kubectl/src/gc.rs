@@ -16,7 +16,7 @@ mod who;
 
 use std::sync::Arc;
 
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
 use vaultbind_keyvault::{Cloud, Management, ManagementOptions};
 use vaultbind_operator::azure::{Client, ResourceId};
 use vaultbind_operator::surroundings::issuer;
@@ -55,9 +55,9 @@ pub struct GcArgs {
     #[arg(long = "vault", value_name = "ID", value_parser = vault)]
     pub vaults: Vec<ResourceId>,
 
-    /// Cloud that is asked; one as a binding names it
-    #[arg(long, value_name = "CLOUD", default_value = "AzurePublic", value_parser = cloud)]
-    pub cloud: Cloud,
+    /// Cloud that is asked, as bindings name it
+    #[arg(long, value_name = "CLOUD", default_value = "AzurePublic")]
+    pub cloud: CloudName,
 
     /// Namespace of the operator, where its list of what is left is
     #[arg(long, value_name = "NAMESPACE", default_value = "kube-system")]
@@ -92,13 +92,27 @@ fn of_type(text: &str, resource_type: &str, command: &str) -> Result<ResourceId,
     Ok(id)
 }
 
-/// As bindings name them.
-fn cloud(text: &str) -> Result<Cloud, String> {
-    match text {
-        "AzurePublic" => Ok(Cloud::Public),
-        "AzureUSGovernment" => Ok(Cloud::UsGovernment),
-        "AzureChina" => Ok(Cloud::China),
-        _ => Err("use AzurePublic, AzureUSGovernment or AzureChina".to_owned()),
+/// A cloud, as bindings name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CloudName {
+    /// The public cloud
+    #[value(name = "AzurePublic")]
+    Public,
+    /// The cloud of the US government
+    #[value(name = "AzureUSGovernment")]
+    UsGovernment,
+    /// The cloud in China
+    #[value(name = "AzureChina")]
+    China,
+}
+
+impl From<CloudName> for Cloud {
+    fn from(name: CloudName) -> Self {
+        match name {
+            CloudName::Public => Self::Public,
+            CloudName::UsGovernment => Self::UsGovernment,
+            CloudName::China => Self::China,
+        }
     }
 }
 
@@ -107,7 +121,8 @@ fn cloud(text: &str) -> Result<Cloud, String> {
 /// # Errors
 /// When bindings may not be listed, or the cluster or Azure cannot be asked at all.
 pub async fn run(args: &GcArgs, cluster: &Cluster, azure: Azure) -> Result<GcReport, Failure> {
-    let person = Person::of(args.cloud, |name| std::env::var(name).ok()).map_err(Failure::Usage)?;
+    let person = Person::of(args.cloud.into(), |name| std::env::var(name).ok());
+    let person = person.map_err(Failure::Azure)?;
     let management = Management::new(
         transport(azure)?,
         Arc::new(person),
@@ -115,15 +130,12 @@ pub async fn run(args: &GcArgs, cluster: &Cluster, azure: Azure) -> Result<GcRep
     );
     let client = Client::new(management);
     let issuer = issuer(cluster.client().clone()).await;
-    let issuer = issuer.map_err(|why| {
-        Failure::Usage(format!(
-            "the issuer of the cluster's tokens is not known, by which what the operator made is told apart: {why}"
-        ))
-    })?;
+    let issuer = issuer.map_err(Failure::Issuer)?;
     let looking = look::Looking {
         args,
         cluster,
         client: &client,
+        cloud: args.cloud.into(),
     };
     let (found, mut report) = looking.look(issuer).await?;
     let mut candidates = decide::left(&found);

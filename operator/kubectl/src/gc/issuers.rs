@@ -23,11 +23,15 @@ const AT_A_TIME: usize = 8;
 /// Asks each issuer once, and says how to delete the credentials of those that are gone.
 pub(super) async fn check(others: &mut [OtherIssuer]) {
     let issuers: BTreeSet<String> = others.iter().map(|one| one.issuer.clone()).collect();
-    let asked = stream::iter(issuers).map(|issuer| async move {
+    let ask = |issuer: String| async move {
         let answers = ask(&issuer).await;
         (issuer, answers)
-    });
-    let answers: BTreeMap<String, Answers> = asked.buffer_unordered(AT_A_TIME).collect().await;
+    };
+    let asked: Vec<_> = issuers.into_iter().map(ask).collect();
+    let answers: BTreeMap<String, Answers> = stream::iter(asked)
+        .buffer_unordered(AT_A_TIME)
+        .collect()
+        .await;
     for one in others {
         one.answers = answers.get(&one.issuer).copied().unwrap_or_default();
         one.command = match one.answers {

@@ -31,6 +31,7 @@ pub(super) struct Looking<'a> {
     pub(super) args: &'a GcArgs,
     pub(super) cluster: &'a Cluster,
     pub(super) client: &'a Client,
+    pub(super) cloud: Cloud,
 }
 
 /// Where to look.
@@ -133,7 +134,7 @@ impl Looking<'_> {
             if !self.is_asked(binding.metadata.namespace.as_deref()) {
                 continue;
             }
-            if cloud(binding) == self.args.cloud {
+            if cloud(binding) == self.cloud {
                 places.of_binding(binding);
             } else {
                 elsewhere += 1;
@@ -162,11 +163,12 @@ impl Looking<'_> {
         found: &mut Found,
         report: &mut GcReport,
     ) -> Result<(), Failure> {
-        let all = stream::iter(places.identities.values()).map(|id| async move {
-            let seen = self.client.credentials(self.args.cloud, id).await;
+        let ask = |id| async move {
+            let seen = self.client.credentials(self.cloud, id).await;
             (id, seen)
-        });
-        let all: Vec<_> = all.buffered(AT_A_TIME).collect().await;
+        };
+        let asked: Vec<_> = places.identities.values().map(ask).collect();
+        let all: Vec<_> = (stream::iter(asked).buffered(AT_A_TIME).collect()).await;
         for (id, seen) in all {
             if let Some(credentials) = or_told(seen, report)? {
                 report.identities.push(IdentityReport {
@@ -185,9 +187,9 @@ impl Looking<'_> {
         found: &mut Found,
         report: &mut GcReport,
     ) -> Result<(), Failure> {
-        let all = stream::iter(places.vaults.values())
-            .map(|id| self.client.all_assignments(self.args.cloud, id));
-        let all: Vec<_> = all.buffered(AT_A_TIME).collect().await;
+        let ask = |id| self.client.all_assignments(self.cloud, id);
+        let asked: Vec<_> = places.vaults.values().map(ask).collect();
+        let all: Vec<_> = (stream::iter(asked).buffered(AT_A_TIME).collect()).await;
         for seen in all {
             found
                 .assignments
@@ -233,7 +235,7 @@ impl Looking<'_> {
         kind: AzureKind,
         id: &ResourceId,
     ) -> Seen<Option<Resource>> {
-        let (client, cloud) = (self.client, self.args.cloud);
+        let (client, cloud) = (self.client, self.cloud);
         Ok(match kind {
             AzureKind::FederatedCredential => {
                 let found = client.credential(cloud, id).await?;

@@ -92,7 +92,7 @@ impl Removing<'_> {
     }
 
     async fn delete(&self, candidate: &Candidate) -> Seen<()> {
-        let (client, cloud) = (self.looking.client, self.looking.args.cloud);
+        let (client, cloud) = (self.looking.client, self.looking.cloud);
         let id = &candidate.id;
         let mut tries = 1;
         loop {
