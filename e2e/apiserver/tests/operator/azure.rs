@@ -3,6 +3,7 @@
 
 mod crowd;
 mod deputy;
+mod gc;
 mod path;
 mod rights;
 mod stops;

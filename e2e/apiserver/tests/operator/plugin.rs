@@ -13,14 +13,14 @@ use crate::scene::{Scene, pinned, versions};
 use crate::site::{Shared, logs, shared};
 
 /// What a run of the program left.
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Ran {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
@@ -33,8 +33,24 @@ impl std::fmt::Debug for Ran {
 
 /// Runs `kubectl vaultbind` in a scene's namespace. What it writes is searched at the end of the scene.
 async fn kubectl(shared: &Shared, scene: &Scene, kubeconfig: &Path, arguments: &[&str]) -> Ran {
+    kubectl_with(shared, scene, kubeconfig, arguments, &[]).await
+}
+
+/// The same with more variables of the environment; programs in `AZ_FOLDER` come before the system's.
+pub(crate) async fn kubectl_with(
+    shared: &Shared,
+    scene: &Scene,
+    kubeconfig: &Path,
+    arguments: &[&str],
+    environment: &[(&'static str, String)],
+) -> Ran {
     let plugin = program("kubectl-vaultbind").unwrap();
-    let path = format!("{}:/usr/bin:/bin", plugin.parent().unwrap().display());
+    let folders = environment.iter().filter(|(name, _)| *name == "AZ_FOLDER");
+    let folders: String = folders.map(|(_, folder)| format!("{folder}:")).collect();
+    let path = format!(
+        "{folders}{}:/usr/bin:/bin",
+        plugin.parent().unwrap().display()
+    );
     let kubectl = shared.site.server.kubectl();
     let namespace = ["--namespace", &scene.world.namespace];
     let namespace = if arguments[0] == "completion" {
@@ -48,6 +64,7 @@ async fn kubectl(shared: &Shared, scene: &Scene, kubeconfig: &Path, arguments: &
         .args(namespace)
         .env_clear()
         .envs(shared.site.azure_environment())
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .env("PATH", path)
         .env("KUBECONFIG", kubeconfig)
         .stdin(Stdio::null())

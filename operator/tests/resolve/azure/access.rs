@@ -67,7 +67,7 @@ async fn a_role_is_assigned_found_and_taken_away() {
         assert_eq!(found.as_ref(), Some(&expected));
         assert!(names::is_our_assignment(&expected, ISSUER, "shop"));
         let all = client.assignments(CLOUD, &vault, SHOP).await.unwrap();
-        assert_eq!(all, [expected.clone()], "{scope}");
+        assert_eq!(all, std::slice::from_ref(&expected), "{scope}");
         let all = client.all_assignments(CLOUD, scope).await.unwrap();
         assert!(all.contains(&expected), "{scope}");
 
