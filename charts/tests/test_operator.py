@@ -34,6 +34,7 @@ EVERYTHING = {
         "watchNamespaces": ["payments", "shop"],
         "aggregateRoles": False,
         "azure": {"clientID": CLIENT, "tenantID": "contoso.onmicrosoft.com", "deletionTimeout": "24h"},
+        "identityBinding": {"enabled": True, "url": "https://proxy.example:8443", "sniName": "a.ests.aks"},
         "allowVaultHosts": ["kv.corp.example"],
         "workers": 32,
         "vault": {"concurrency": 4, "tryTimeout": "2s"},
@@ -108,6 +109,9 @@ class Arguments(unittest.TestCase):
             f"--azure-client-id={CLIENT}",
             "--azure-tenant-id=contoso.onmicrosoft.com",
             "--azure-token-file=/var/run/secrets/vaultbind/azure/token",
+            "--token-proxy-url=https://proxy.example:8443",
+            "--token-proxy-ca-file=/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
+            "--sni-name=a.ests.aks",
             "--azure-deletion-timeout=24h",
             "--kubernetes-secrets=false",
             "--binding-metrics=false",
@@ -213,6 +217,14 @@ class Objects(unittest.TestCase):
         self.assertEqual([a for a in rendered.args if "azure" in a],
                          [f"--azure-client-id={CLIENT}", "--azure-deletion-timeout=10m"])
         self.assertEqual(rendered.volumes, {})
+
+    def test_the_token_proxy_is_asked_where_it_is_enabled(self):
+        def flags(**values):
+            return [a for a in operator(**values).args if a.startswith(("--token-proxy", "--sni-name"))]
+        self.assertEqual(flags(), [])
+        self.assertEqual(flags(identityBinding={"enabled": True}),
+                         ["--token-proxy-url=https://kubernetes.default.svc.cluster.local",
+                          "--token-proxy-ca-file=/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"])
 
     def test_the_pod_monitor_selects_the_pods(self):
         rendered = Operator(EVERYTHING)

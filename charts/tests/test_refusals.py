@@ -119,8 +119,11 @@ REFUSED = (
     ("provider.identityBinding.url", "https://user@proxy.example", PATTERN),
     ("provider.identityBinding.url", "https://proxy.example/?a=b", PATTERN),
     ("provider.identityBinding", {"enabled": True, "sniName": "a b"}, "sniName"),
+    ("operator.identityBinding.url", "http://proxy.example", PATTERN),
+    ("operator.identityBinding.uri", "https://proxy.example", UNKNOWN),
     # A name without a token proxy.
     ("provider.identityBinding.sniName", "a.ests.aks", "maxLength: got 10"),
+    ("operator.identityBinding.sniName", "a.ests.aks", "maxLength: got 10"),
     ("operator.allowVaultHosts", ["kv.corp.example/path"], PATTERN),
     ("operator.dnsConfig.nameservers", ["dns.example"], PATTERN),
     ("operator.hostAliases", [{"ip": "10.0.0.1", "hostnames": []}], "minItems: got 0"),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use vaultbind_keyvault::transport::{TokenProxy, TokenProxyName, TokenProxyUrl};
 use vaultbind_keyvault::{AllowedHost, ClientId, NameError, TenantId};
 use vaultbind_telemetry::values::{self, boolean};
 
@@ -93,6 +94,32 @@ pub struct Args {
     #[arg(long, env = "AZURE_FEDERATED_TOKEN_FILE", value_name = "PATH")]
     pub azure_token_file: Option<PathBuf>,
 
+    /// URL of the token proxy of the AKS cluster, for bindings with the identity type AKSIdentityBinding. It
+    /// is never reached through a proxy; without it no vault is asked for them
+    #[arg(long, env = "VAULTBIND_TOKEN_PROXY_URL", value_name = "URL")]
+    pub token_proxy_url: Option<TokenProxyUrl>,
+
+    /// Server name of the token proxy in TLS; derived from the API server's certificate at
+    /// --token-proxy-url if it is not given
+    #[arg(
+        long,
+        env = "VAULTBIND_SNI_NAME",
+        value_name = "NAME",
+        requires = "token_proxy_url"
+    )]
+    pub sni_name: Option<TokenProxyName>,
+
+    /// PEM file with the authorities that are trusted at the token proxy, and no others are; read for
+    /// each request there
+    #[arg(
+        long,
+        env = "VAULTBIND_TOKEN_PROXY_CA_FILE",
+        value_name = "FILE",
+        requires = "token_proxy_url",
+        default_value = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
+    )]
+    pub token_proxy_ca_file: PathBuf,
+
     /// How long a deleted binding waits for what it made in Azure to be removed; then it goes all the same, and
     /// what is left is in the ConfigMap vaultbind-orphans
     #[arg(long, env = "VAULTBIND_AZURE_DELETION_TIMEOUT", default_value = "10m", value_parser = deletion_timeout)]
@@ -169,6 +196,15 @@ impl Args {
                 token_file: token_file.clone(),
             },
         }))
+    }
+
+    /// Where tokens of identities that are bound to the cluster are asked for, if anywhere.
+    pub fn token_proxy(&self) -> Option<TokenProxy> {
+        Some(TokenProxy {
+            url: self.token_proxy_url.clone()?,
+            server_name: self.sni_name.clone(),
+            ca_file: self.token_proxy_ca_file.clone(),
+        })
     }
 
     /// The times of the election.

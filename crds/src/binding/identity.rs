@@ -12,9 +12,14 @@ use crate::rules::{self, GUID, RESOURCE_GROUP};
 /// The identity that reads.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = audience_is_the_token_proxys(),
+    validation = credential_is_of_workload_identity()
+)]
 pub struct Identity {
     /// How the workload proves who it is. `WorkloadIdentity`: a token of its ServiceAccount, which a
-    /// federated identity credential of the identity trusts.
+    /// federated identity credential of the identity trusts. `AKSIdentityBinding`: a token of its
+    /// ServiceAccount for the token proxy of an AKS cluster to which the identity is bound.
     #[serde(default, rename = "type")]
     pub type_: IdentityType,
 
@@ -36,14 +41,14 @@ pub struct Identity {
 
     /// Audience of the ServiceAccount's token, as the federated identity credential has it. Default: that
     /// of the cloud, `api://AzureADTokenExchange`, `api://AzureADTokenExchangeUSGov` or
-    /// `api://AzureADTokenExchangeChina`.
+    /// `api://AzureADTokenExchangeChina`. Only of `WorkloadIdentity`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     // An optional enum would show its own description in place of this one.
     #[schemars(with = "Audience")]
     pub audience: Option<Audience>,
 
     /// A federated identity credential of the identity, which lets it trust the ServiceAccount. Without it
-    /// the operator touches none and only says what is missing.
+    /// the operator touches none and only says what is missing. Only of `WorkloadIdentity`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub federated_credential: Option<FederatedCredential>,
 }
@@ -78,9 +83,31 @@ pub(super) fn identity_resource() -> Rule {
     )
 }
 
+/// The token proxy takes tokens of one audience only.
+fn audience_is_the_token_proxys() -> Rule {
+    Rule::new("self.type == 'WorkloadIdentity' || !has(self.audience)")
+        .message(
+            "must be absent with type AKSIdentityBinding, whose tokens have the audience \
+             api://AKSIdentityBinding",
+        )
+        .field_path(".audience")
+}
+
+/// AKS itself makes the credential of identities that are bound.
+fn credential_is_of_workload_identity() -> Rule {
+    Rule::new("self.type == 'WorkloadIdentity' || !has(self.federatedCredential)")
+        .message(
+            "must be absent with type AKSIdentityBinding: AKS makes the federated credential itself",
+        )
+        .field_path(".federatedCredential")
+}
+
 impl Identity {
     /// The audience of the token, for a vault of that cloud.
     pub fn audience(&self, cloud: Cloud) -> Audience {
+        if self.type_ == IdentityType::AKSIdentityBinding {
+            return Audience::TokenProxy;
+        }
         self.audience.unwrap_or(match cloud {
             Cloud::AzurePublic => Audience::Public,
             Cloud::AzureUSGovernment => Audience::UsGovernment,
@@ -95,6 +122,8 @@ pub enum IdentityType {
     /// A ServiceAccount's token and a federated identity credential.
     #[default]
     WorkloadIdentity,
+    /// A ServiceAccount's token and an identity binding of the AKS cluster.
+    AKSIdentityBinding,
 }
 
 /// Audiences that a ServiceAccount's token may be asked for; a policy holds the operator to them.
@@ -109,6 +138,9 @@ pub enum Audience {
     /// China's.
     #[serde(rename = "api://AzureADTokenExchangeChina")]
     China,
+    /// That of the token proxy of an AKS cluster, which follows from the type and is never written.
+    #[serde(skip)]
+    TokenProxy,
 }
 
 impl Audience {
@@ -118,6 +150,7 @@ impl Audience {
             Self::Public => "api://AzureADTokenExchange",
             Self::UsGovernment => "api://AzureADTokenExchangeUSGov",
             Self::China => "api://AzureADTokenExchangeChina",
+            Self::TokenProxy => "api://AKSIdentityBinding",
         }
     }
 }

@@ -67,3 +67,29 @@ fn what_makes_no_sense_is_refused_with_the_remedy() {
         assert!(error.contains(remedy), "{argument}: {error}");
     }
 }
+
+#[test]
+fn a_token_proxy_is_there_if_its_url_is_given() {
+    assert!(read(&[]).unwrap().token_proxy().is_none());
+    let args = read(&[
+        "--token-proxy-url=https://10.0.0.1",
+        "--sni-name=a.ests.aks",
+        "--token-proxy-ca-file=/tmp/ca.crt",
+    ]);
+    let proxy = args.unwrap().token_proxy().unwrap();
+    assert_eq!(proxy.url.to_string(), "https://10.0.0.1/");
+    let name = proxy.server_name.map(|name| name.to_string());
+    assert_eq!(name.as_deref(), Some("a.ests.aks"));
+    assert_eq!(proxy.ca_file, PathBuf::from("/tmp/ca.crt"));
+    for arguments in [
+        &["--token-proxy-url=http://proxy.example"][..],
+        &["--sni-name=a.ests.aks"],
+        &["--token-proxy-ca-file=/tmp/ca.crt"],
+    ] {
+        let error = read(arguments).unwrap_err();
+        assert!(
+            error.contains("--token-proxy-url"),
+            "{arguments:?}: {error}"
+        );
+    }
+}

@@ -146,8 +146,7 @@ impl Operator {
             proxy,
             roots,
             imds,
-            // The operator asks with workload identity only.
-            token_proxy: None,
+            token_proxy: args.token_proxy(),
             observer: Some(metrics.calls()),
             limits: Limits {
                 concurrency: args.vault_concurrency.into(),

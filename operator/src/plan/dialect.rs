@@ -32,11 +32,13 @@ pub(super) fn check(binding: &VaultBinding, reading: &Reading<'_>) -> Result<(),
 }
 
 /// The Azure provider only knows the public cloud's audience, vaultbind's that of the vault's cloud and
-/// the public one.
+/// the public one. Both know the token proxy's.
 fn audience(azure: bool, reading: &Reading<'_>) -> Result<(), Stall> {
     let own = reading.cloud.federation_audience();
     let audience = reading.audience;
-    if audience == Audience::Public || (!azure && audience.as_str() == own) {
+    if matches!(audience, Audience::Public | Audience::TokenProxy)
+        || (!azure && audience.as_str() == own)
+    {
         return Ok(());
     }
     let known = if azure || own == Audience::Public.as_str() {

@@ -13,6 +13,7 @@ use crate::observed::{Answer, Subject};
 /// The workload, for messages.
 struct Who<'a> {
     client: &'a ClientId,
+    binding: &'a str,
     namespace: &'a str,
     service_account: &'a str,
     subject: String,
@@ -52,6 +53,7 @@ pub(super) fn finding(
             };
             let who = Who {
                 client: &reading.client,
+                binding: binding.metadata.name.as_deref().unwrap_or_default(),
                 namespace,
                 service_account,
                 subject: or(
@@ -161,18 +163,57 @@ fn refused(error: &TokenError, who: &Who<'_>, reading: &Reading<'_>) -> Finding 
                 error.host
             ),
         ),
+        TokenProblem::NoTokenProxy
+        | TokenProblem::TokenProxyRefused(_)
+        | TokenProblem::TokenProxyUnreachable(_)
+        | TokenProblem::NoBindingCredential { .. } => token_proxy(error, who),
         // Of identities that no workload has.
         TokenProblem::WrongSecret
         | TokenProblem::ExpiredSecret
-        | TokenProblem::NoBindingCredential { .. }
-        | TokenProblem::TokenProxyRefused(_)
-        | TokenProblem::NoTokenProxy
-        | TokenProblem::TokenProxyUnreachable(_)
         | TokenProblem::IdentityNotAssigned
         | TokenProblem::IdentityAmbiguous
         | TokenProblem::ForeignIdentityEndpoint => {
             Finding::no(Reason::IdentityRefused, error.to_string())
         }
+    }
+}
+
+/// What keeps an identity that is bound to the AKS cluster from a token.
+fn token_proxy(error: &TokenError, who: &Who<'_>) -> Finding {
+    let client = who.client;
+    match &error.problem {
+        TokenProblem::NoTokenProxy => Finding::no(
+            Reason::NoTokenProxy,
+            "spec.identity.type is AKSIdentityBinding, and the operator knows no token proxy: set its \
+             --token-proxy-url (chart: operator.identityBinding.enabled)",
+        ),
+        TokenProblem::TokenProxyRefused(status) => Finding::no(
+            Reason::TokenProxyRefused,
+            format!(
+                "the token proxy of the cluster gives {} no token of {client} (HTTP {status}): bind the \
+                 identity to this cluster (az aks identity-binding list --cluster-name CLUSTER \
+                 --resource-group GROUP) and let the ServiceAccount use it, as an administrator of the \
+                 cluster: kubectl get vaultbinding {} -n {} -o yaml | kubectl vaultbind render \
+                 --identity-roles -f - | kubectl apply -f -",
+                who.subject, who.binding, who.namespace,
+            ),
+        ),
+        TokenProblem::NoBindingCredential { code } => Finding::no(
+            Reason::NoCredential,
+            format!(
+                "Entra has no federated credential aks-identity-binding of {client} that fits (AADSTS{code}): \
+                 AKS makes it with the first identity binding, and a new one takes some minutes; if it is \
+                 gone, delete the identity's bindings and make them again: az aks identity-binding create \
+                 --name NAME --cluster-name CLUSTER --resource-group GROUP --managed-identity-resource-id ID"
+            ),
+        ),
+        _ => Finding::passing(
+            Reason::Unreachable,
+            format!(
+                "{}; it is tried again. The flags are the operator's (chart: operator.identityBinding)",
+                printable(&error.to_string(), 500)
+            ),
+        ),
     }
 }
 

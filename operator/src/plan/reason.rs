@@ -83,6 +83,8 @@ reasons! {
     TokenExpired [IdentityReady] "Entra takes the ServiceAccount's token for outside its validity."
     UnknownClient [IdentityReady] "The tenant has no application with the client id."
     UnknownTenant [IdentityReady] "Entra does not know the tenant."
+    NoTokenProxy [IdentityReady] "The identity is bound to the AKS cluster, and the operator was not told where its token proxy is."
+    TokenProxyRefused [IdentityReady] "The token proxy of the AKS cluster refused: the ServiceAccount may not use the identity, or the identity is not bound to the cluster."
     IdentityRefused [IdentityReady] "Entra refused for another reason."
     OperatorIdentity [IdentityReady, AccessReady] "The operator itself gets no token, and the class has it ask as itself, or the binding has it make something in Azure."
 

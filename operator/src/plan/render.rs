@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource as _;
 use vaultbind_crds::VaultBinding;
-use vaultbind_crds::binding::{Decode, DeletionPolicy, Dialect, Object, ObjectType, Part};
+use vaultbind_crds::binding::{
+    Decode, DeletionPolicy, Dialect, IdentityType, Object, ObjectType, Part,
+};
 use vaultbind_keyvault::{ObjectName, VersionId};
 
 use super::pins::PREVIOUS_ANNOTATION;
@@ -43,13 +45,16 @@ pub(super) fn class(
         VaultRef::Name(name) => ("keyvaultName", name.clone()),
         VaultRef::Host(host) => ("vaultURI", format!("https://{host}")),
     };
-    let parameters = [
+    let mut parameters = vec![
         vault,
         ("cloudName", reading.cloud.name().to_owned()),
         ("tenantID", reading.tenant.to_string()),
         ("clientID", reading.client.to_string()),
         ("objects", objects(spec.provider.dialect, mounted)),
     ];
+    if spec.identity.type_ == IdentityType::AKSIdentityBinding {
+        parameters.push(("useAzureTokenProxy", "true".to_owned()));
+    }
     SecretProviderClass {
         metadata: ObjectMeta {
             name: binding.metadata.name.clone(),
@@ -62,8 +67,9 @@ pub(super) fn class(
         spec: SecretProviderClassSpec {
             provider: Some(spec.provider.name.clone()),
             parameters: parameters
+                .into_iter()
                 .map(|(name, value)| (name.to_owned(), value))
-                .into(),
+                .collect(),
         },
     }
 }

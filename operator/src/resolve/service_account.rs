@@ -168,10 +168,20 @@ impl IdentitySource for Workload {
             audience: printable(&claims.audience, 512),
         };
         *self.subject.lock().unwrap_or_else(PoisonError::into_inner) = Some(subject);
-        Ok(Identity::WorkloadIdentity {
-            tenant: self.tenant.clone(),
-            client: self.client.clone(),
-            token,
+        let (tenant, client) = (self.tenant.clone(), self.client.clone());
+        // What kind of identity it is follows from who takes its token.
+        Ok(if audience == Identity::BINDING_AUDIENCE {
+            Identity::IdentityBinding {
+                tenant,
+                client,
+                token,
+            }
+        } else {
+            Identity::WorkloadIdentity {
+                tenant,
+                client,
+                token,
+            }
         })
     }
 }

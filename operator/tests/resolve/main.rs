@@ -9,6 +9,7 @@
 )]
 
 mod azure;
+mod bound;
 mod failures;
 mod hostile;
 mod identities;

@@ -154,8 +154,13 @@ pub(crate) struct Setting {
 
 /// The way to an emulated Azure.
 pub(crate) fn transport(azure: &Azure) -> Arc<Transport> {
+    Transport::new(transport_options(azure)).unwrap()
+}
+
+/// How it is gone.
+pub(crate) fn transport_options(azure: &Azure) -> TransportOptions {
     let ca = CertificateDer::from_pem_slice(azure.ca_pem().as_bytes()).unwrap();
-    let transport = Transport::new(TransportOptions {
+    TransportOptions {
         proxy: Proxy::Fixed(format!("http://{}", azure.proxy_addr())),
         roots: Roots::Fixed(vec![ca]),
         imds: Some(Url::parse(&format!("http://{}", azure.imds_addr())).unwrap()),
@@ -165,8 +170,7 @@ pub(crate) fn transport(azure: &Azure) -> Arc<Transport> {
             ..Limits::default()
         },
         ..TransportOptions::default()
-    });
-    transport.unwrap()
+    }
 }
 
 pub(crate) struct Stage {

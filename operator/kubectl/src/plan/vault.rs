@@ -14,7 +14,7 @@ use vaultbind_crds::VaultBinding;
 use vaultbind_crds::status::{ObjectState, ObjectStatus};
 use vaultbind_keyvault::metadata::{Attributes, Metadata, MetadataOptions, Version};
 use vaultbind_keyvault::transport::{Proxy, Roots, TransportOptions};
-use vaultbind_keyvault::{Transport, Validity};
+use vaultbind_keyvault::{Identity, Transport, Validity};
 use vaultbind_operator::observed::{Answer, Caller, Question, VaultAnswer};
 use vaultbind_operator::resolve::{KubeTokens, Resolver, ResolverOptions};
 
@@ -102,6 +102,7 @@ impl Asking<'_> {
         let Caller::Workload {
             namespace,
             service_account,
+            audience,
             ..
         } = &question.asker.caller
         else {
@@ -110,6 +111,13 @@ impl Asking<'_> {
                     .to_owned(),
             );
         };
+        if audience == Identity::BINDING_AUDIENCE {
+            return Some(
+                "identities of type AKSIdentityBinding get their tokens from the token proxy, which answers in \
+                 the cluster only"
+                    .to_owned(),
+            );
+        }
         let review = SelfSubjectAccessReview {
             spec: SelfSubjectAccessReviewSpec {
                 resource_attributes: Some(ResourceAttributes {

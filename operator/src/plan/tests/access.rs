@@ -99,6 +99,70 @@ fn each_refusal_of_entra_has_its_reason_and_its_remedy() {
     }
 }
 
+fn bound(problem: TokenProblem) -> (Scene, Plan) {
+    let mut scene = two().spec(json!({"identity": {"type": "AKSIdentityBinding"}}));
+    scene.cluster.driver = Some(crate::observed::Driver {
+        audiences: vec!["api://AKSIdentityBinding".to_owned()],
+        requires_republish: true,
+    });
+    scene.step();
+    scene.answers = Answers::So(no_token(problem));
+    let plan = scene.step();
+    (scene, plan)
+}
+
+#[test]
+fn what_keeps_a_bound_identity_from_a_token_has_its_reason_and_its_remedy() {
+    for (problem, reason, remedies) in [
+        (
+            TokenProblem::NoTokenProxy,
+            "False NoTokenProxy",
+            &["--token-proxy-url", "operator.identityBinding.enabled"][..],
+        ),
+        (
+            TokenProblem::TokenProxyRefused(403),
+            "False TokenProxyRefused",
+            &[
+                "HTTP 403",
+                "az aks identity-binding list",
+                "kubectl get vaultbinding payments -n shop -o yaml | kubectl vaultbind render \
+                 --identity-roles -f - | kubectl apply -f -",
+            ],
+        ),
+        (
+            TokenProblem::NoBindingCredential { code: 700_213 },
+            "False NoCredential",
+            &[
+                "aks-identity-binding",
+                "AADSTS700213",
+                "az aks identity-binding create",
+            ],
+        ),
+        (
+            TokenProblem::TokenProxyUnreachable(Unreachable::NameTimeout {
+                host: "proxy.example".to_owned(),
+            }),
+            "Unknown Unreachable",
+            &[
+                "proxy.example",
+                "--token-proxy-url",
+                "operator.identityBinding",
+            ],
+        ),
+    ] {
+        let (mut scene, plan) = bound(problem);
+        assert_eq!(plan.condition("IdentityReady"), reason);
+        let message = plan.message("IdentityReady");
+        for remedy in remedies {
+            assert!(message.contains(remedy), "{reason}: {message}");
+        }
+        assert!(!message.contains("provider"), "{message}");
+        assert!(!message.contains("must-not-show"), "{message}");
+        assert_eq!(plan.object("db").pinned, Some(id(1)));
+        assert_eq!(scene.step().notes, []);
+    }
+}
+
 #[test]
 fn an_outage_of_entra_is_none_of_the_pods() {
     let name = Unreachable::NameTimeout {

@@ -13,8 +13,8 @@ use super::*;
 /// What the provider makes of a class, for a pod with a token.
 fn read(class: &SecretProviderClass) -> Request {
     let mut attributes = class.spec.parameters.clone();
-    let tokens = json!({"api://AzureADTokenExchange": {
-        "token": "text", "expirationTimestamp": "2100-01-01T00:00:00Z"}});
+    let token = json!({"token": "text", "expirationTimestamp": "2100-01-01T00:00:00Z"});
+    let tokens = json!({"api://AzureADTokenExchange": token, "api://AKSIdentityBinding": token});
     for (name, value) in [
         ("csi.storage.k8s.io/pod.name", "api-0"),
         ("csi.storage.k8s.io/pod.namespace", "shop"),
@@ -287,4 +287,27 @@ fn a_class_of_nothing_but_missing_optional_objects_is_one_that_mounts() {
     let plan = scene.plan();
     assert_eq!(plan.condition("Ready"), "True Pinned");
     assert_eq!(read(plan.applied()).objects.len(), 0);
+}
+
+#[test]
+fn the_provider_takes_a_bound_identity_to_the_token_proxy() {
+    for dialect in ["Vaultbind", "Azure"] {
+        let mut scene = two().spec(json!({
+            "identity": {"type": "AKSIdentityBinding"},
+            "provider": {"dialect": dialect},
+        }));
+        let Target::Apply(class) = scene.step().target else {
+            panic!("nothing is applied");
+        };
+        let request = read(&class);
+        assert!(
+            matches!(
+                &request.identity,
+                IdentitySource::IdentityBinding { tenant, client_id, .. }
+                    if tenant.as_str() == TENANT && client_id.as_str() == CLIENT
+            ),
+            "{:?}",
+            request.identity
+        );
+    }
 }

@@ -83,6 +83,7 @@ fn scenes() -> Vec<(&'static str, Scene)> {
                 "identity": {"audience": "api://AzureADTokenExchange"},
             })),
         ),
+        ("aks-identity-binding", db().spec(json!({"identity": {"type": "AKSIdentityBinding"}}))),
         ("uri-of-a-vault", db().spec(json!({"vault": {"name": null, "uri": "https://KV-Payments.vault.azure.net/"}}))),
         ("retained", db().spec(json!({"deletionPolicy": "Retain"}))),
     ]

@@ -50,7 +50,7 @@ fn texts(ids: Vec<String>, patch: impl Fn(&str) -> Value) -> Vec<Value> {
 
 /// The rows of VaultBinding.
 pub(super) fn binding() -> Vec<Row> {
-    [identities(), vaults(), together()].concat()
+    [identities(), bound(), vaults(), together()].concat()
 }
 
 /// Resource ids that are an identity's, in any case and script, and such as are not.
@@ -186,6 +186,38 @@ fn vaults() -> Vec<Row> {
                 named("a-prod", &vault("kv-a-prod")),
                 named("kv-a", &vault("kv-a-prod")),
             ],
+        ),
+    ]
+    .concat()
+}
+
+/// What goes with how the workload proves who it is.
+fn bound() -> Vec<Row> {
+    let credential = json!({"identityResourceID": identity("payments")});
+    let of_type = |type_: &str, field: &str, value: Value| {
+        let mut identity = json!({"type": type_});
+        identity[field] = value;
+        json!({"identity": identity})
+    };
+    let (plain, bound) = ("WorkloadIdentity", "AKSIdentityBinding");
+    let audience = || json!("api://AzureADTokenExchange");
+    [
+        of(
+            Kind::Binding,
+            "spec.identity.audience",
+            "must be absent with type AKSIdentityBinding",
+            &[
+                of_type(plain, "audience", audience()),
+                of_type(bound, "audience", Value::Null),
+            ],
+            &[of_type(bound, "audience", audience())],
+        ),
+        of(
+            Kind::Binding,
+            "spec.identity.federatedCredential",
+            "must be absent with type AKSIdentityBinding",
+            &[of_type(plain, "federatedCredential", credential.clone())],
+            &[of_type(bound, "federatedCredential", credential)],
         ),
     ]
     .concat()
