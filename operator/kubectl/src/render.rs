@@ -3,6 +3,7 @@
 
 mod offline;
 mod report;
+mod roles;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,11 @@ pub struct RenderArgs {
     #[arg(long)]
     pub lint_only: bool,
 
+    /// Print only the ClusterRoles and ClusterRoleBindings that let the ServiceAccounts of bindings of type
+    /// AKSIdentityBinding use their identities, for an administrator of the cluster to apply
+    #[arg(long, conflicts_with = "lint_only")]
+    pub identity_roles: bool,
+
     /// Namespace of what names none
     #[arg(short, long, value_name = "NAME")]
     pub namespace: Option<String>,
@@ -79,11 +85,14 @@ pub fn run(args: &RenderArgs, now: Timestamp) -> Result<RenderReport, Failure> {
     let work = Work {
         lint,
         namespace: args.namespace.clone(),
+        identity_roles: args.identity_roles,
         report: RenderReport::default(),
     };
     let mut report = work.done(manifests, classes, versions, now);
     if args.lint_only {
         report.objects.clear();
+    }
+    if args.lint_only || args.identity_roles {
         report.unknown_versions.clear();
     }
     if report.looked_at == 0 && report.problems.is_empty() {
@@ -109,6 +118,7 @@ struct Found<T> {
 struct Work {
     lint: Lint,
     namespace: Option<String>,
+    identity_roles: bool,
     report: RenderReport,
 }
 
@@ -137,7 +147,11 @@ impl Work {
         for found in &bindings {
             match surroundings.plan(&found.object, now) {
                 Ok(rendered) => {
-                    self.keep(found, &rendered.plan);
+                    if self.identity_roles {
+                        self.roles(found);
+                    } else {
+                        self.keep(found, &rendered.plan);
+                    }
                     let notes = rendered.notes.into_iter();
                     let notes = notes.map(|note| format!("{} {}: {note}", found.place, found.told));
                     self.report.notes.extend(notes);
@@ -275,6 +289,20 @@ impl Work {
             field: finding.field,
             message: finding.message,
         });
+    }
+
+    /// Keeps what lets the ServiceAccount use the identity, each once: several bindings may have one identity.
+    fn roles(&mut self, found: &Found<VaultBinding>) {
+        match roles::of(&found.object, found.namespaced) {
+            Ok(objects) => {
+                for object in objects {
+                    if !self.report.objects.contains(&object) {
+                        self.report.objects.push(object);
+                    }
+                }
+            }
+            Err(finding) => self.problem(&found.place, &found.told, finding),
+        }
     }
 
     /// Keeps what a plan makes.

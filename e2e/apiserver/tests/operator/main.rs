@@ -14,6 +14,7 @@
 
 mod audit;
 mod azure;
+mod bound;
 mod doctor;
 mod leaders;
 mod pins;

@@ -114,8 +114,38 @@ pub(crate) async fn shared_with_azure() -> &'static Shared {
     SHARED.get_or_init(start).await
 }
 
-/// The same without the policy of class limits, so that the operator's own check of them is seen, and with an
-/// operator that gives up as soon as it may.
+/// The site of identities that are bound to the cluster `blue`: the operator knows its token proxy, and is under
+/// the chart's policies.
+pub(crate) async fn shared_with_token_proxy() -> &'static Shared {
+    static SHARED: tokio::sync::OnceCell<Shared> = tokio::sync::OnceCell::const_new();
+    SHARED
+        .get_or_init(|| async {
+            let start = async {
+                let site = Site::start(Audit::None).await;
+                as_installed(&site).await;
+                let flags = [
+                    format!(
+                        "--token-proxy-url=https://{}",
+                        site.stage.azure.https_addr()
+                    ),
+                    "--sni-name=blue.ests.aks".to_owned(),
+                    format!("--token-proxy-ca-file={}", site.ca.display()),
+                ];
+                let flags = flags.each_ref().map(String::as_str);
+                let operator = policies::operator(&site, "operator-bound", &flags).await;
+                Shared {
+                    site,
+                    operator,
+                    reads_values: false,
+                }
+            };
+            runtime().spawn(start).await.unwrap()
+        })
+        .await
+}
+
+/// The site of bindings that want something in Azure without the policy of class limits, so that the operator's
+/// own check of them is seen, and with an operator that gives up as soon as it may.
 pub(crate) async fn shared_with_azure_and_no_limits() -> &'static Shared {
     static SHARED: tokio::sync::OnceCell<Shared> = tokio::sync::OnceCell::const_new();
     let values = json!({"policies": {"classLimits": false}});

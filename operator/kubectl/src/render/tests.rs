@@ -1,5 +1,7 @@
 //! What rendering tells of whole files. Snapshots are plain YAML; `UPDATE_SNAPSHOTS=1` writes them anew.
 
+mod roles;
+
 use std::path::Path;
 
 use serde_json::json;
@@ -47,6 +49,7 @@ fn rendered(text: &str, versions: Option<&str>) -> RenderReport {
         classes: Vec::new(),
         versions: versions.map(|text| file("versions.yaml", text)),
         lint_only: false,
+        identity_roles: false,
         namespace: None,
         output: Format::Table,
     };
@@ -249,6 +252,7 @@ fn lint_only_prints_no_objects_in_any_format() {
         classes: Vec::new(),
         versions: None,
         lint_only,
+        identity_roles: false,
         namespace: None,
         output: Format::Json,
     };
@@ -270,6 +274,7 @@ fn nothing_of_ours_is_a_mistake_of_the_command_line() {
         classes: Vec::new(),
         versions: None,
         lint_only: true,
+        identity_roles: false,
         namespace: None,
         output: Format::Json,
     };
