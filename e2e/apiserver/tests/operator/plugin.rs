@@ -32,7 +32,12 @@ impl std::fmt::Debug for Ran {
 }
 
 /// Runs `kubectl vaultbind` in a scene's namespace. What it writes is searched at the end of the scene.
-async fn kubectl(shared: &Shared, scene: &Scene, kubeconfig: &Path, arguments: &[&str]) -> Ran {
+pub(crate) async fn kubectl(
+    shared: &Shared,
+    scene: &Scene,
+    kubeconfig: &Path,
+    arguments: &[&str],
+) -> Ran {
     kubectl_with(shared, scene, kubeconfig, arguments, &[]).await
 }
 
