@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::net::TcpStream;
-use url::Url;
+use url::{Position, Url};
 use vaultbind_azure::vault::{Collection, RoleAssignment, SetSecret};
 use vaultbind_azure::{
     Call, CertificateVersion, EnabledChange, Fault, FaultId, FaultState, FederatedCredentialSeed,
@@ -82,6 +82,14 @@ impl Admin {
     /// Takes all faults away, of everybody.
     pub async fn clear_faults(self) -> anyhow::Result<()> {
         self.done(Method::DELETE, &["faults"], Bytes::new()).await
+    }
+
+    /// Ids of all federated credentials and role assignments on and below a resource.
+    pub async fn managed_below(self, resource_id: &str) -> anyhow::Result<Vec<String>> {
+        let mut url = self.url(&["arm", "managed"])?;
+        url.query_pairs_mut().append_pair("below", resource_id);
+        let answer = self.request(Method::GET, &url, Bytes::new()).await?;
+        Ok(serde_json::from_slice(&answer)?)
     }
 
     /// A ServiceAccount token, as the API server makes them.
@@ -208,16 +216,25 @@ impl Admin {
         self.send(method, path, body).await.map(drop)
     }
 
-    async fn send(self, method: Method, path: &[&str], body: Bytes) -> anyhow::Result<Bytes> {
+    fn url(self, path: &[&str]) -> anyhow::Result<Url> {
         let mut url = Url::parse(&format!("http://{}/", self.0))?;
         // An address can be a base, so this never fails.
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.clear().extend(path);
         }
+        Ok(url)
+    }
+
+    async fn send(self, method: Method, path: &[&str], body: Bytes) -> anyhow::Result<Bytes> {
+        let url = self.url(path)?;
+        self.request(method, &url, body).await
+    }
+
+    async fn request(self, method: Method, url: &Url, body: Bytes) -> anyhow::Result<Bytes> {
         let what = format!("{method} {url}");
         let request = Request::builder()
             .method(method)
-            .uri(url.path())
+            .uri(&url[Position::BeforePath..Position::AfterQuery])
             .header(header::HOST, self.0.to_string())
             .body(Full::new(body))?;
         let stream = TcpStream::connect(self.0)

@@ -10,7 +10,7 @@ use axum::extract::{Path, State as Shared};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::{StatusCode, Uri, header};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -50,6 +50,7 @@ fn router(state: Arc<State>) -> Router {
         .route("/ca.pem", get(ca))
         .route("/arm/activities", get(activities).delete(clear_activities))
         .route("/arm/actions", get(used_actions))
+        .route("/arm/managed", get(managed))
         .route("/clock", get(clock))
         .route("/clock/advance", post(advance_clock))
         .route("/calls", get(calls).delete(clear_calls))
@@ -117,6 +118,22 @@ async fn used_actions(Shared(state): Shares) -> Response {
 async fn clear_activities(Shared(state): Shares) -> StatusCode {
     state.arm.clear_activities();
     StatusCode::NO_CONTENT
+}
+
+/// The credentials and assignments on and below what the parameter `below` names.
+async fn managed(Shared(state): Shares, uri: Uri) -> Result<Response, AdminError> {
+    let query = uri.query().unwrap_or_default();
+    let mut parameters = url::form_urlencoded::parse(query.as_bytes());
+    let below = parameters.find(|(name, _)| name == "below");
+    // Below what no id begins with there is nothing, which a test would take for good news.
+    let below = below
+        .filter(|(_, id)| id.starts_with("/subscriptions/"))
+        .ok_or_else(|| {
+            let message = "below: an id of Azure is needed, which begins with /subscriptions/";
+            AdminError::new(StatusCode::BAD_REQUEST, message)
+        })?;
+    let ids = state.arm.managed_below(&below.1, &state);
+    Ok(answer(StatusCode::OK, &ids))
 }
 
 /// How far the clock is to be moved ahead.

@@ -69,11 +69,12 @@ impl ResourceManager {
         self.lock().data_grants(object_id, now)
     }
 
-    /// Who did what, oldest first.
+    /// Ids of all federated credentials and role assignments on and below a resource.
     pub(crate) fn managed_below(&self, resource: &str, state: &State) -> Vec<String> {
         self.lock().managed_below(resource, state)
     }
 
+    /// Who did what, oldest first.
     pub(crate) fn activities(&self) -> Vec<Activity> {
         self.lock().activities.all()
     }

@@ -57,6 +57,10 @@ async fn every_verb_is_understood() -> anyhow::Result<()> {
         object: Some("secrets/a".to_owned()),
     };
     admin.assign_role("kv-one", &role).await?;
+    let scope = "/subscriptions/00000000-0000-0000-0000-000000000000";
+    let given = admin.managed_below(scope).await?;
+    assert_eq!(given, azure.managed_below(scope));
+    assert_eq!(given.len(), 1);
     let revocation = Revocation {
         principal: CLIENT.to_owned(),
         role: None,

@@ -190,6 +190,19 @@ async fn roles_say_who_may_do_what_and_what_was_done_is_written_down() {
     ]);
     assert_eq!(used[&activities[0].object_id], of_operator);
     assert_eq!(used.as_object().unwrap().len(), 1);
+    let target = format!("/arm/managed?below={GROUP}");
+    let listed = ask(&azure, "GET", &target, &Value::Null).await.json();
+    assert_eq!(listed, json!(azure.managed_below(GROUP)));
+    assert!(
+        listed
+            .as_array()
+            .unwrap()
+            .contains(&credential("web").into())
+    );
+    for target in ["/arm/managed", "/arm/managed?below=shop"] {
+        let refused = ask(&azure, "GET", target, &Value::Null).await;
+        assert_eq!(refused.status, 400, "{target}");
+    }
     let cleared = ask(&azure, "DELETE", "/arm/activities", &Value::Null).await;
     assert_eq!(cleared.status, 204);
     assert_eq!(
