@@ -19,6 +19,8 @@ use vaultbind_e2e::admin::Admin;
 /// | `KUBECONFIG` | the administrator's kubeconfig |
 /// | `VAULTBIND_E2E_AZURE` | address and port of the emulated Azure's administration |
 /// | `VAULTBIND_E2E_DRIVER` | version of the CSI driver |
+/// | `VAULTBIND_E2E_TENANT` | tenant of the operator's identity |
+/// | `VAULTBIND_E2E_SUBSCRIPTION` | resource id of the subscription in which the operator has its roles |
 #[derive(Clone)]
 pub struct Cluster {
     /// The API server.
@@ -27,6 +29,10 @@ pub struct Cluster {
     pub azure: Admin,
     /// The CSI driver that runs.
     pub driver: DriverVersion,
+    /// The tenant of the operator's identity in Azure.
+    pub tenant: String,
+    /// Resource id of the subscription in which the operator has its roles.
+    pub subscription: String,
 }
 
 /// The drivers that scenarios run on.
@@ -67,6 +73,8 @@ impl Cluster {
             client: Client::try_from(config)?,
             azure: Admin::new(azure),
             driver,
+            tenant: variable("VAULTBIND_E2E_TENANT")?,
+            subscription: variable("VAULTBIND_E2E_SUBSCRIPTION")?,
         })
     }
 

@@ -22,6 +22,7 @@ mod identities;
 mod limits;
 mod mounts;
 mod operator;
+mod provisioned;
 mod reboot;
 mod rotation;
 mod secrets;

@@ -1,5 +1,7 @@
-use std::process::Command;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
+use serde_json::{Value, json};
 use vaultbind_cluster_tests::{Cluster, Site};
 use vaultbind_e2e::stage::random;
 
@@ -73,4 +75,22 @@ pub(crate) fn kubectl(arguments: &[&str]) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs `kubectl apply` once, on a list of objects.
+pub(crate) fn apply(objects: &[Value]) {
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
+    let mut kubectl = Command::new("kubectl")
+        .args(["apply", "-f", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = kubectl.stdin.take().unwrap();
+    input.write_all(list.to_string().as_bytes()).unwrap();
+    drop(input);
+    let output = kubectl.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
 }
