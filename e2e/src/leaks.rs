@@ -145,13 +145,13 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-/// Whether there is something that begins as every JSON Web Token does, and goes on.
+/// Whether there is a word that begins as every JSON Web Token does, and goes on. In the middle of a word, such as
+/// a line of a public key, the same letters are there by chance.
 fn holds_token(text: &[u8]) -> bool {
-    text.windows(SHORTEST).any(|window| {
-        window.starts_with(b"eyJ")
-            && window
-                .iter()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+    let words = text.split(|byte| !byte.is_ascii_alphanumeric() && !b"-_.+".contains(byte));
+    words.into_iter().any(|word| {
+        let begin = word.get(..SHORTEST).unwrap_or_default();
+        begin.starts_with(b"eyJ") && !begin.contains(&b'+')
     })
 }
 
@@ -252,6 +252,26 @@ mod tests {
             forms_found("nothing here, not even p\"ss/w"),
             BTreeSet::new()
         );
+    }
+
+    #[test]
+    fn a_token_is_found_where_a_word_begins_and_not_by_chance_in_a_key() {
+        const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL29pZGMifQ.c2ln";
+        for text in [
+            TOKEN.to_owned(),
+            format!("Authorization: Bearer {TOKEN}"),
+            format!("{{\"token\":\"{TOKEN}\"}}"),
+            format!("https://example.com/{TOKEN}?client_assertion={TOKEN}"),
+        ] {
+            assert!(holds_token(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "eyJhbGciOiJ",
+            "Njtswd9X5dT0tHTeyJC46z40RQhJWCdW/j7NE1yVS0rBYOKMPv8lOwXUzQ==",
+            "eyJC46z40RQh+WCdW",
+        ] {
+            assert!(!holds_token(text.as_bytes()), "{text}");
+        }
     }
 
     #[test]
