@@ -55,6 +55,9 @@ async fn the_operator_may_read_no_secret_and_change_no_workload() {
     for verb in ["create", "patch", "delete"] {
         assert!(may(&cluster, "default", verb, "secrets").await, "{verb}");
     }
+    // For its finalizer, to which a policy keeps it.
+    let bindings = "vaultbindings.vaultbind.dev";
+    assert!(may(&cluster, "default", "patch", bindings).await);
     for (verb, resource) in [
         ("get", "secrets"),
         ("list", "secrets"),
@@ -66,7 +69,9 @@ async fn the_operator_may_read_no_secret_and_change_no_workload() {
         ("create", "pods/exec"),
         ("patch", "deployments.apps"),
         ("update", "serviceaccounts"),
-        ("patch", "vaultbindings.vaultbind.dev"),
+        ("create", bindings),
+        ("update", bindings),
+        ("delete", bindings),
         ("delete", CLASSES),
         ("get", "leases.coordination.k8s.io"),
     ] {
